@@ -1,0 +1,158 @@
+//! What a device does: it compiles a graph with its weights into a program for one purpose and one batch size.
+//!
+//! The traits stand on the ground floor so that training (above) and a device (beside it) never meet.
+
+use crate::{Graph, GraphError, Params};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Why a program can't be compiled or run.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum DeviceError {
+    /// The graph itself is unsound.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// The weights lack a tensor the graph needs.
+    #[error("the weights have no tensor `{0}`, which the network needs")]
+    MissingTensor(String),
+    /// A tensor has another shape than the graph needs.
+    #[error("tensor `{name}` has shape {found:?}, the network needs {expected:?}")]
+    TensorShape {
+        /// The tensor's name.
+        name: String,
+        /// The shape the graph needs.
+        expected: Vec<usize>,
+        /// The shape it has.
+        found: Vec<usize>,
+    },
+    /// An operator the device has no program for, in this purpose.
+    #[error("layer `{node}`: {reason}")]
+    Unsupported {
+        /// The layer's name.
+        node: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A call with the wrong amount of data.
+    #[error("{0}")]
+    Call(String),
+}
+
+/// A machine part that runs networks, such as the CPU.
+pub trait Device: Send + Sync {
+    /// Compiles `graph` for inference on up to `batch` pictures a call.
+    fn inference(
+        &self,
+        graph: &Graph,
+        params: &Params,
+        batch: usize,
+    ) -> Result<Box<dyn Inference>, DeviceError>;
+
+    /// Compiles `graph` for training on up to `batch` pictures a call. `seed` decides dropout.
+    fn training(
+        &self,
+        graph: &Graph,
+        params: &Params,
+        batch: usize,
+        seed: u64,
+    ) -> Result<Box<dyn Training>, DeviceError>;
+}
+
+/// A program that computes scores.
+pub trait Inference: Send {
+    /// The most pictures one call takes.
+    fn batch(&self) -> usize;
+
+    /// Scores `images` pictures. `input` is images × height × width × channels (NHWC); the answer is
+    /// images × outputs (a map as output: images × height × width × channels).
+    fn run(&mut self, input: &[f32], images: usize) -> Result<&[f32], DeviceError>;
+
+    /// Bytes held for activations and packed weights.
+    fn memory_bytes(&self) -> usize;
+}
+
+/// A program that learns: forward, backward, optimizer step.
+pub trait Training: Send {
+    /// The most pictures one call takes.
+    fn batch(&self) -> usize;
+
+    /// Scores `images` pictures in training mode (batch statistics, dropout) and keeps what `backward` needs.
+    /// `step` counts the optimizer steps from 0 and, with the seed, decides dropout.
+    fn forward(&mut self, input: &[f32], images: usize, step: u64) -> Result<&[f32], DeviceError>;
+
+    /// Sets the gradients of all weights from the loss' gradient at the scores of the last `forward`, which had
+    /// the same `input`. A gradient from an earlier call is overwritten, never added to.
+    fn backward(&mut self, input: &[f32], scores_gradient: &[f32]) -> Result<(), DeviceError>;
+
+    /// The Euclidean norm over all gradients of the last `backward`.
+    fn gradient_norm(&mut self) -> f64;
+
+    /// One optimizer step with the gradients of the last `backward`.
+    fn update(&mut self, update: &Update);
+
+    /// The weights and running statistics as they are now.
+    fn params(&self) -> Params;
+
+    /// The exponential moving average of [`Training::params`], if [`Update::ema_decay`] was ever set.
+    fn averaged_params(&self) -> Option<Params>;
+
+    /// The gradients of the last `backward`, under the names of their tensors.
+    fn gradients(&self) -> Params;
+
+    /// The optimizer's state (momentum and the like, and the moving average) as named tensors, for a checkpoint.
+    fn optimizer_state(&self) -> Params;
+
+    /// Puts back what [`Training::optimizer_state`] gave.
+    fn set_optimizer_state(&mut self, state: &Params) -> Result<(), DeviceError>;
+
+    /// Bytes held for activations, gradients, weights and optimizer state.
+    fn memory_bytes(&self) -> usize;
+}
+
+/// The rule by which weights follow their gradients, PyTorch's `torch.optim`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "kind")]
+pub enum Optimizer {
+    /// Stochastic gradient descent: `v ← m·v + (g + λ·w)`, `w ← w − lr·v`; the first step sets `v` to the gradient.
+    Sgd {
+        /// `m`; PyTorch's default is 0.
+        momentum: f32,
+        /// Nesterov's variant: steps along `g + m·v`.
+        nesterov: bool,
+    },
+    /// Adam; weight decay is added to the gradient. PyTorch's defaults: 0.9, 0.999, 1e-8.
+    Adam {
+        /// Decay of the mean gradient.
+        beta1: f32,
+        /// Decay of the mean squared gradient.
+        beta2: f32,
+        /// Added to the denominator.
+        eps: f32,
+    },
+    /// AdamW: like Adam, but weights shrink by `lr·λ` apart from the gradient.
+    AdamW {
+        /// Decay of the mean gradient.
+        beta1: f32,
+        /// Decay of the mean squared gradient.
+        beta2: f32,
+        /// Added to the denominator.
+        eps: f32,
+    },
+}
+
+/// One optimizer step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Update {
+    /// The rule.
+    pub optimizer: Optimizer,
+    /// The learning rate of this step.
+    pub learning_rate: f32,
+    /// λ, the weight decay.
+    pub weight_decay: f32,
+    /// Gradients are multiplied by this first (1 where nothing is clipped).
+    pub gradient_scale: f32,
+    /// Optimizer steps done before this one; Adam's bias correction uses it.
+    pub step: u64,
+    /// After the step: `average ← d·average + (1 − d)·weights`. The average starts as the first weights.
+    pub ema_decay: Option<f32>,
+}
