@@ -33,7 +33,7 @@ fn sample(spec: &ParamSpec, rng: &mut ChaCha8Rng) -> Tensor {
     let fan_in = spec.fan_in.max(1) as f32;
     let fan_out = spec.fan_out.max(1) as f32;
     let is_bias = spec.is_bias;
-    let mut draw: Box<dyn FnMut() -> f32> = match spec.init {
+    let draw: Box<dyn FnMut() -> f32> = match spec.init {
         Init::Constant(c) => Box::new(move || c),
         Init::Default => {
             let bound = 1.0 / fan_in.sqrt();
@@ -50,7 +50,7 @@ fn sample(spec: &ParamSpec, rng: &mut ChaCha8Rng) -> Tensor {
         }
         Init::Normal(std) => Box::new(move || normal(rng) * std),
     };
-    Tensor::from_shape_simple_fn(IxDyn(&spec.dims), || draw())
+    Tensor::from_shape_simple_fn(IxDyn(&spec.dims), draw)
 }
 
 /// Uniform in [0, 1) with 24 random bits.
