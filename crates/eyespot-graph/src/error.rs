@@ -27,6 +27,14 @@ pub enum GraphError {
         /// The known names, separated by commas.
         known: String,
     },
+    /// A network of the zoo that can't take such pictures or classes.
+    #[error("{network}: {reason}")]
+    Unsuitable {
+        /// The network's name.
+        network: String,
+        /// Why not.
+        reason: String,
+    },
     /// A place to cut that doesn't separate the network in two.
     #[error("{0}")]
     Cut(String),

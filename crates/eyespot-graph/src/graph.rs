@@ -65,8 +65,13 @@ impl Graph {
 
     /// How many learned numbers the network has.
     pub fn parameter_count(&self) -> u64 {
-        let count = |(_, spec): (String, ParamSpec)| spec.dims.iter().map(|&d| d as u64).product::<u64>();
-        self.param_specs().into_iter().filter(|(_, spec)| spec.learned).map(count).sum()
+        let count =
+            |(_, spec): (String, ParamSpec)| spec.dims.iter().fold(1u64, |n, &d| n.saturating_mul(d as u64));
+        self.param_specs()
+            .into_iter()
+            .filter(|(_, spec)| spec.learned)
+            .map(count)
+            .fold(0, u64::saturating_add)
     }
 
     /// Checks a graph that came from outside: order, names and shapes.
@@ -135,9 +140,19 @@ impl Builder {
         Self { graph, linear_init: Init::Default, error: None }
     }
 
+    /// Goes on where this network ends; the last node is [`Builder::last`].
+    pub(crate) fn from_graph(graph: Graph) -> Self {
+        Self { graph, linear_init: Init::Default, error: None }
+    }
+
     /// The pictures.
     pub fn input(&self) -> NodeId {
         NodeId(0)
+    }
+
+    /// The layer added last.
+    pub fn last(&self) -> NodeId {
+        self.graph.output()
     }
 
     /// The shape of a node's result.

@@ -19,7 +19,7 @@ pub enum Init {
     KaimingUniformFanIn,
     /// Normal with this standard deviation; bias 0.
     Normal(f32),
-    /// Every number the same.
+    /// Every weight the same; bias 0.
     Constant(f32),
 }
 
@@ -34,12 +34,12 @@ fn sample(spec: &ParamSpec, rng: &mut ChaCha8Rng) -> Tensor {
     let fan_out = spec.fan_out.max(1) as f32;
     let is_bias = spec.is_bias;
     let draw: Box<dyn FnMut() -> f32> = match spec.init {
-        Init::Constant(c) => Box::new(move || c),
         Init::Default => {
             let bound = 1.0 / fan_in.sqrt();
             Box::new(move || (uniform(rng) * 2.0 - 1.0) * bound)
         }
         _ if is_bias => Box::new(|| 0.0),
+        Init::Constant(c) => Box::new(move || c),
         Init::KaimingNormalFanOut => {
             let std = (2.0 / fan_out).sqrt();
             Box::new(move || normal(rng) * std)

@@ -4,6 +4,7 @@
 //! A [`Graph`] is a network without device, weights or batch size: operators, shapes and names. [`Params`] are
 //! its weights, named tensors under torchvision's names. A [`Device`] compiles the two into a program.
 
+mod cut;
 mod device;
 mod error;
 mod graph;
