@@ -1,2 +1,4 @@
 #![forbid(unsafe_code)]
 //! See the crate description.
+
+pub mod drawn;
