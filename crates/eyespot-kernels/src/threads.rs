@@ -1,0 +1,146 @@
+//! Parallel loops over a fixed list of tasks.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A set of worker threads that runs loops of independent tasks.
+///
+/// What a task computes must not depend on which thread runs it or when: then results are the same for any number of
+/// threads.
+pub struct Threads {
+    pool: Option<rayon::ThreadPool>,
+    count: usize,
+}
+
+impl std::fmt::Debug for Threads {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Threads").field("count", &self.count).finish()
+    }
+}
+
+impl Threads {
+    /// `count` threads, the calling one included; 0 takes one per core. Where the system refuses to start that many,
+    /// the work is done by the calling thread alone.
+    pub fn new(count: usize) -> Self {
+        let cores = || std::thread::available_parallelism().map_or(1, |n| n.get());
+        let count = if count == 0 { cores() } else { count };
+        let pool =
+            (count > 1).then(|| rayon::ThreadPoolBuilder::new().num_threads(count).build().ok()).flatten();
+        Self { count: if pool.is_some() { count } else { 1 }, pool }
+    }
+
+    /// How many threads work at once.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Calls `f(0)`, `f(1)`, … `f(tasks − 1)`, each once, in any order and on any thread; returns when all are done.
+    pub fn run(&self, tasks: usize, f: impl Fn(usize) + Sync) {
+        match &self.pool {
+            Some(pool) if tasks > 1 => {
+                let next = AtomicUsize::new(0);
+                pool.broadcast(|_| {
+                    loop {
+                        let task = next.fetch_add(1, Ordering::Relaxed);
+                        if task >= tasks {
+                            break;
+                        }
+                        f(task);
+                    }
+                });
+            }
+            _ => (0..tasks).for_each(f),
+        }
+    }
+
+    /// Cuts `out` into chunks of `chunk` floats (the last may be shorter) and calls `f(index, chunk)` for each.
+    pub fn chunks<T: Send>(&self, out: &mut [T], chunk: usize, f: impl Fn(usize, &mut [T]) + Sync) {
+        let parts = Parts::new(out, chunk);
+        self.run(parts.count(), |i| f(i, parts.part(i)));
+    }
+
+    /// Cuts `a` and `b` into as many chunks as each other and calls `f(index, chunk of a, chunk of b)` for each.
+    ///
+    /// # Panics
+    /// When the two don't give the same number of chunks.
+    pub fn chunks2<A: Send, B: Send>(
+        &self,
+        (a, a_chunk): (&mut [A], usize),
+        (b, b_chunk): (&mut [B], usize),
+        f: impl Fn(usize, &mut [A], &mut [B]) + Sync,
+    ) {
+        let (a, b) = (Parts::new(a, a_chunk), Parts::new(b, b_chunk));
+        assert_eq!(a.count(), b.count(), "both outputs must have the same number of chunks");
+        self.run(a.count(), |i| f(i, a.part(i), b.part(i)));
+    }
+}
+
+/// A mutable slice cut into chunks that are handed to different threads.
+struct Parts<T> {
+    start: *mut T,
+    len: usize,
+    chunk: usize,
+}
+
+// SAFETY: `part` is only called by the loops above, which hand each index to one thread once, so no two threads
+// reach the same elements.
+unsafe impl<T: Send> Sync for Parts<T> {}
+
+impl<T> Parts<T> {
+    fn new(slice: &mut [T], chunk: usize) -> Self {
+        assert!(chunk > 0, "chunks must hold at least one element");
+        Self { start: slice.as_mut_ptr(), len: slice.len(), chunk }
+    }
+
+    fn count(&self) -> usize {
+        self.len.div_ceil(self.chunk)
+    }
+
+    #[allow(clippy::mut_from_ref)] // disjoint by index, see `Sync` above
+    fn part(&self, index: usize) -> &mut [T] {
+        let from = index * self.chunk;
+        let len = self.chunk.min(self.len - from);
+        // SAFETY: inside the slice by the line above; each index is handed out once while the slice is borrowed.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(from), len) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_task_runs_once() {
+        for count in [1, 2, 3] {
+            let threads = Threads::new(count);
+            for tasks in [0, 1, 2, 7, 1000] {
+                let seen: Vec<_> = (0..tasks).map(|_| AtomicUsize::new(0)).collect();
+                threads.run(tasks, |i| {
+                    seen[i].fetch_add(1, Ordering::Relaxed);
+                });
+                assert!(seen.iter().all(|n| n.load(Ordering::Relaxed) == 1));
+            }
+        }
+    }
+
+    #[test]
+    fn chunks_cover_the_slices_without_overlap() {
+        let threads = Threads::new(3);
+        let (mut a, mut b) = (vec![0; 103], vec![0; 21]);
+        threads.chunks2((&mut a, 10), (&mut b, 2), |i, a, b| {
+            a.iter_mut().for_each(|v| *v += i + 1);
+            b.iter_mut().for_each(|v| *v += i + 1);
+        });
+        assert!(a.iter().enumerate().all(|(i, &v)| v == i / 10 + 1));
+        assert!(b.iter().enumerate().all(|(i, &v)| v == i / 2 + 1));
+    }
+
+    #[test]
+    fn a_panic_in_a_task_reaches_the_caller() {
+        let threads = Threads::new(2);
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            threads.run(4, |i| assert!(i != 3));
+        }));
+        assert!(caught.is_err());
+        threads.run(4, |_| ());
+    }
+}
