@@ -23,7 +23,11 @@ pub struct Node {
 }
 
 /// A network: nodes in an order in which they can be computed. Node 0 is the input, the last one the output.
+///
+/// Reading one with serde validates it, so a damaged or hostile model file gives an error and never a graph that
+/// breaks its promises.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked")]
 pub struct Graph {
     /// The network's name, such as `resnet50`.
     pub name: String,
@@ -32,6 +36,29 @@ pub struct Graph {
     /// The last node of the backbone: what comes after it is the head that tells the classes apart.
     pub features: NodeId,
 }
+
+/// A graph as it stands in a file.
+#[derive(Deserialize)]
+struct Unchecked {
+    name: String,
+    nodes: Vec<Node>,
+    features: NodeId,
+}
+
+impl TryFrom<Unchecked> for Graph {
+    type Error = GraphError;
+
+    fn try_from(Unchecked { name, nodes, features }: Unchecked) -> Result<Self, GraphError> {
+        let graph = Self { name, nodes, features };
+        graph.validate()?;
+        Ok(graph)
+    }
+}
+
+/// The most numbers a layer may give for one picture (4 GiB in f32).
+const MAX_RESULT: u64 = 1 << 30;
+/// The most numbers a weight tensor may have (16 GiB in f32).
+const MAX_WEIGHTS: u64 = 1 << 32;
 
 impl Graph {
     /// The node with this id.
@@ -74,7 +101,7 @@ impl Graph {
             .fold(0, u64::saturating_add)
     }
 
-    /// Checks a graph that came from outside: order, names and shapes.
+    /// Checks a graph that came from outside: order, names, shapes, and sizes a machine could hold.
     pub fn validate(&self) -> Result<(), GraphError> {
         let damaged = |reason: String| Err(GraphError::Damaged(reason));
         if self.nodes.is_empty() || self.nodes[0].op != Op::Input || !self.nodes[0].inputs.is_empty() {
@@ -91,6 +118,7 @@ impl Graph {
             if node.inputs.iter().any(|input| input.0 >= index) {
                 return damaged(format!("layer `{}` reads from a layer behind it", node.name));
             }
+            check_sizes(node)?;
             if index == 0 {
                 continue;
             }
@@ -104,6 +132,21 @@ impl Graph {
             }
         }
         Ok(())
+    }
+}
+
+fn check_sizes(node: &Node) -> Result<(), GraphError> {
+    let error = |reason: String| Err(GraphError::Shape { node: node.name.clone(), reason });
+    let numbers = node.shape.elements() as u64;
+    if numbers == 0 || numbers > MAX_RESULT {
+        return error(format!("a result of {} has no numbers or more than {MAX_RESULT}", node.shape));
+    }
+    let too_large = |spec: &ParamSpec| spec.numbers() == 0 || spec.numbers() > MAX_WEIGHTS;
+    match node.op.params().into_iter().find(too_large) {
+        Some(ParamSpec { suffix, dims, .. }) => {
+            error(format!("{suffix} of {dims:?} has no numbers or more than {MAX_WEIGHTS}"))
+        }
+        None => Ok(()),
     }
 }
 

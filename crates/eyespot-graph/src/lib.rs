@@ -12,6 +12,7 @@ mod init;
 pub mod ops;
 mod params;
 mod shape;
+mod summary;
 pub mod zoo;
 
 pub use device::{Device, DeviceError, Inference, Optimizer, Training, Update};
@@ -21,3 +22,4 @@ pub use init::{Init, initialise};
 pub use ops::{Op, ParamSpec};
 pub use params::{Params, Tensor};
 pub use shape::Shape;
+pub use summary::{LayerSummary, Memory, Summary};

@@ -52,6 +52,35 @@ fn parameter_counts_are_the_published_ones() {
     assert_eq!(PARAMETERS.len() + PARAMETERS_10.len() + 1, zoo::names().len(), "only small_cnn is our own");
 }
 
+/// Counts, names, shapes and their order as PyTorch and torchvision have them; made by
+/// scripts/reference/networks.py.
+#[test]
+fn names_and_shapes_are_torchvisions() {
+    let reference: serde_json::Value = serde_json::from_str(include_str!("data/parameters.json")).unwrap();
+    for name in zoo::names() {
+        let expected = &reference[name];
+        let graph = graph(name, expected["classes"].as_u64().unwrap() as usize);
+        assert_eq!(graph.parameter_count(), expected["parameters"].as_u64().unwrap(), "{name}");
+        let layout: String =
+            graph.param_specs().iter().map(|(name, spec)| layout_line(name, &spec.dims)).collect();
+        assert_eq!(
+            format!("{:016x}", fnv1a(&layout)),
+            expected["layout"].as_str().unwrap(),
+            "{name}:\n{layout}"
+        );
+    }
+}
+
+fn layout_line(name: &str, dims: &[usize]) -> String {
+    let dims: Vec<String> = dims.iter().map(usize::to_string).collect();
+    format!("{name} {}\n", dims.join("x"))
+}
+
+fn fnv1a(text: &str) -> u64 {
+    text.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+}
+
 #[test]
 fn every_network_takes_other_classes_channels_and_sizes() {
     for network in zoo::networks() {

@@ -26,6 +26,9 @@ impl BatchNorm2d {
     }
 
     pub(super) fn output_shape(&self, input: Shape) -> Result<Shape, String> {
+        if !(self.eps >= 0.0 && self.eps.is_finite() && (0.0..=1.0).contains(&self.momentum)) {
+            return Err(format!("eps {} is not ≥ 0 or momentum {} not in 0..=1", self.eps, self.momentum));
+        }
         if matches!(input, Shape::Map { .. }) && input.channels() == self.features {
             Ok(input)
         } else {

@@ -128,7 +128,8 @@ impl Conv2d {
     }
 
     pub(super) fn multiply_adds(&self, output: Shape) -> u64 {
-        let per_output = (self.in_channels / self.groups.max(1)) * self.kernel.0 * self.kernel.1;
+        let inputs = self.in_channels / self.groups.max(1);
+        let per_output = inputs.saturating_mul(self.kernel.0).saturating_mul(self.kernel.1);
         (output.elements() as u64).saturating_mul(per_output as u64)
     }
 }

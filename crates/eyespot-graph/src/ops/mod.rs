@@ -107,6 +107,11 @@ impl ParamSpec {
         let init = Init::Constant(value);
         Self { suffix, dims, learned, init, fan_in: 1, fan_out: 1, is_bias: false }
     }
+
+    /// How many numbers the tensor has; saturates.
+    pub fn numbers(&self) -> u64 {
+        self.dims.iter().fold(1, |n, &d| n.saturating_mul(d as u64))
+    }
 }
 
 impl Op {
@@ -160,14 +165,20 @@ impl Op {
         }
     }
 
-    /// Multiply-adds for one picture; additions, comparisons and exponentials alone count as 0.
+    /// How many learned numbers the operator has; saturates.
+    pub fn parameter_count(&self) -> u64 {
+        let learned = self.params().into_iter().filter(|spec| spec.learned);
+        learned.fold(0, |sum, spec| sum.saturating_add(spec.numbers()))
+    }
+
+    /// Multiply-adds for one picture, as they are commonly published: additions, comparisons and exponentials
+    /// alone count as 0, and so does batch norm, which inference folds into the convolution before it.
     pub fn multiply_adds(&self, input: Shape, output: Shape) -> u64 {
         match self {
             Self::Linear(op) => op.multiply_adds(),
             Self::Conv2d(op) => op.multiply_adds(output),
-            Self::BatchNorm2d(_) => output.elements() as u64,
             Self::Gaussian(op) => op.multiply_adds(),
-            Self::LocalResponseNorm(op) => (input.elements() as u64) * op.size as u64,
+            Self::LocalResponseNorm(op) => (input.elements() as u64).saturating_mul(op.size as u64),
             _ => 0,
         }
     }

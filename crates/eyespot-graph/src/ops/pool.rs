@@ -98,6 +98,9 @@ pub(super) fn adaptive_shape(input: Shape, height: usize, width: usize) -> Resul
     }
 }
 
+/// Far beyond any picture's side; keeps a hostile model file from loops that never end.
+const MAX_STEP: usize = 1 << 16;
+
 /// How many windows fit along one side; PyTorch's formula.
 pub(super) fn window_count(
     size: usize,
@@ -110,6 +113,9 @@ pub(super) fn window_count(
     if kernel == 0 || stride == 0 || dilation == 0 {
         return Err("kernel, stride and dilation are at least 1".to_owned());
     }
+    if kernel.max(stride).max(padding).max(dilation) > MAX_STEP {
+        return Err(format!("kernel, stride, padding and dilation are at most {MAX_STEP}"));
+    }
     let extent = (kernel - 1).saturating_mul(dilation).saturating_add(1);
     let padded = padding.saturating_mul(2).saturating_add(size);
     if size == 0 || extent > padded {
@@ -120,7 +126,7 @@ pub(super) fn window_count(
     let room = padded - extent;
     let mut count = if ceil { room.div_ceil(stride) } else { room / stride } + 1;
     // A window that would start in the far padding sees nothing.
-    if ceil && (count - 1) * stride >= size + padding {
+    if ceil && (count - 1).saturating_mul(stride) >= size.saturating_add(padding) {
         count -= 1;
     }
     Ok(count)
