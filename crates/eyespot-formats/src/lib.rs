@@ -1,2 +1,26 @@
 #![forbid(unsafe_code)]
-//! See the crate description.
+//! Weights and models in and out.
+//!
+//! - [`read_weights`] reads safetensors files and PyTorch checkpoints; [`fit_weights`] puts what was read into a
+//!   network and says what doesn't fit.
+//! - [`ModelFile`] is a trained classifier in one file: network, weights, class names, transform.
+//! - [`write_atomically`] writes any file whole or not at all.
+//!
+//! Every reader takes bytes from strangers: all sizes are checked against the bytes that are really there before
+//! anything is allocated, nothing in a file is ever executed, and a damaged file gives an error.
+
+mod atomic;
+mod bytes;
+mod element;
+mod error;
+mod limits;
+mod model_file;
+mod names;
+mod safetensors_file;
+mod weights;
+
+pub use atomic::write_atomically;
+pub use error::{FormatError, ReadError};
+pub use model_file::{FORMAT_VERSION, ModelFile};
+pub use safetensors_file::{safetensors_bytes, write_safetensors};
+pub use weights::{read_weights, weights_from_bytes};

@@ -1,0 +1,69 @@
+//! What can go wrong with a file.
+
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// A file that can't be read or written, or that doesn't fit.
+#[derive(Debug, Error)]
+pub enum FormatError {
+    /// The disk said no.
+    #[error("can't {action} `{}`: {source}", path.display())]
+    Io {
+        /// What was tried: `read`, `write`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// What stands in the file can't be used.
+    #[error("`{}`: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: ReadError,
+    },
+    /// A model that can't be written down.
+    #[error("the model can't be saved: {0}")]
+    CannotSave(String),
+}
+
+impl FormatError {
+    pub(crate) fn io(action: &'static str, path: &Path, source: std::io::Error) -> Self {
+        Self::Io { action, path: path.to_owned(), source }
+    }
+}
+
+/// Why the bytes of a file can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ReadError {
+    /// The file is truncated, altered or contradicts itself.
+    #[error("the file is damaged: {0}; fetch or write it again")]
+    Damaged(String),
+    /// The file holds what eyespot doesn't read.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The file asks for more than any real one needs.
+    #[error("{0}; this is more than eyespot reads from one file")]
+    TooMuch(String),
+}
+
+pub(crate) fn damaged(reason: impl Into<String>) -> ReadError {
+    ReadError::Damaged(reason.into())
+}
+
+pub(crate) fn unsupported(reason: impl Into<String>) -> ReadError {
+    ReadError::Unsupported(reason.into())
+}
+
+pub(crate) fn too_much(reason: impl Into<String>) -> ReadError {
+    ReadError::TooMuch(reason.into())
+}
+
+/// A name from a file, cut and with control characters escaped, so that a message stays readable.
+pub(crate) fn quoted(name: &str) -> String {
+    let short: String = name.chars().take(80).collect();
+    let dots = if short.len() < name.len() { "…" } else { "" };
+    format!("`{}{dots}`", short.escape_debug())
+}

@@ -1,0 +1,143 @@
+//! The eyespot model file: a trained classifier in one `model.safetensors`.
+
+use crate::error::{damaged, unsupported};
+use crate::limits::Budget;
+use crate::safetensors_file::{self, Contents};
+use crate::weights::read_file;
+use crate::{FormatError, ReadError, write_safetensors};
+use eyespot_graph::{Graph, Params};
+use serde::de::DeserializeOwned;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+/// The version of the model file that this version of eyespot writes, and the only one it reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+const VERSION_KEY: &str = "eyespot.format_version";
+const WRITER_KEY: &str = "eyespot.writer";
+const GRAPH_KEY: &str = "eyespot.graph";
+const CLASSES_KEY: &str = "eyespot.classes";
+const TRANSFORM_KEY: &str = "eyespot.transform";
+const TRAINING_KEY: &str = "eyespot.training";
+
+/// A trained classifier: all that is needed to use it.
+///
+/// The file is an ordinary safetensors file with the weights as `f32` under torchvision's names; everything else is
+/// JSON text in its metadata under `eyespot.format_version`, `eyespot.writer`, `eyespot.graph`, `eyespot.classes`,
+/// `eyespot.transform` and `eyespot.training`. The same model gives the same bytes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelFile {
+    /// The network.
+    pub graph: Graph,
+    /// Its weights: exactly the tensors the network has.
+    pub params: Params,
+    /// The classes in the order of the network's outputs. A network with one output tells two classes apart.
+    pub classes: Vec<String>,
+    /// How a picture is made ready for the network.
+    pub transform: serde_json::Value,
+    /// How it was trained and how well it did.
+    pub training: serde_json::Value,
+}
+
+impl ModelFile {
+    /// Writes the model, whole or not at all.
+    ///
+    /// # Errors
+    /// The model contradicts itself (graph, weights and classes don't belong together), or the disk says no.
+    pub fn write(&self, path: &Path) -> Result<(), FormatError> {
+        let metadata = self.metadata().map_err(|error| FormatError::CannotSave(error.to_string()))?;
+        self.check().map_err(FormatError::CannotSave)?;
+        write_safetensors(path, &self.params, &metadata)
+    }
+
+    /// Reads a model and checks everything in it.
+    ///
+    /// # Errors
+    /// The file can't be read, is damaged, is no eyespot model, or was written by a version with another format.
+    pub fn read(path: &Path) -> Result<Self, FormatError> {
+        let bytes = read_file(path)?;
+        Self::from_bytes(&bytes).map_err(|source| FormatError::File { path: path.to_owned(), source })
+    }
+
+    /// [`ModelFile::read`] for a file that is already in memory.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ReadError> {
+        if bytes.get(8) != Some(&b'{') {
+            return Err(unsupported("it is no eyespot model: it isn't a safetensors file"));
+        }
+        let Contents { params, metadata } =
+            safetensors_file::read(bytes, &mut Budget::for_file(bytes.len()))?;
+        check_version(&metadata)?;
+        let model = Self {
+            graph: json(&metadata, GRAPH_KEY)?,
+            params,
+            classes: json(&metadata, CLASSES_KEY)?,
+            transform: json(&metadata, TRANSFORM_KEY)?,
+            training: json(&metadata, TRAINING_KEY)?,
+        };
+        model.check().map_err(damaged)?;
+        Ok(model)
+    }
+
+    fn metadata(&self) -> serde_json::Result<BTreeMap<String, String>> {
+        let entry = |key: &str, text: String| (key.to_owned(), text);
+        Ok(BTreeMap::from([
+            entry("format", "pt".to_owned()),
+            entry(VERSION_KEY, FORMAT_VERSION.to_string()),
+            entry(WRITER_KEY, format!("eyespot {}", env!("CARGO_PKG_VERSION"))),
+            entry(GRAPH_KEY, serde_json::to_string(&self.graph)?),
+            entry(CLASSES_KEY, serde_json::to_string(&self.classes)?),
+            entry(TRANSFORM_KEY, serde_json::to_string(&self.transform)?),
+            entry(TRAINING_KEY, serde_json::to_string(&self.training)?),
+        ]))
+    }
+
+    /// That graph, weights and classes belong together.
+    fn check(&self) -> Result<(), String> {
+        self.graph.validate().map_err(|error| error.to_string())?;
+        let specs = self.graph.param_specs();
+        for (name, spec) in &specs {
+            match self.params.get(name) {
+                None => return Err(format!("the weights lack `{name}`")),
+                Some(tensor) if tensor.shape() != spec.dims.as_slice() => {
+                    let (has, needs) = (tensor.shape(), &spec.dims);
+                    return Err(format!("`{name}` has the shape {has:?}, but the network needs {needs:?}"));
+                }
+                Some(_) => {}
+            }
+        }
+        if self.params.len() != specs.len() {
+            let (has, needs) = (self.params.len(), specs.len());
+            return Err(format!("there are {has} tensors, but the network has {needs}"));
+        }
+        let (outputs, classes) = (self.graph.output_shape().elements(), self.classes.len());
+        if outputs != classes && !(outputs == 1 && classes == 2) {
+            return Err(format!("the network has {outputs} outputs, but there are {classes} class names"));
+        }
+        Ok(())
+    }
+}
+
+fn check_version(metadata: &HashMap<String, String>) -> Result<(), ReadError> {
+    let Some(version) = metadata.get(VERSION_KEY) else {
+        return Err(unsupported(
+            "it is no eyespot model but a plain file of weights; give it with --weights and name the network \
+             with --model",
+        ));
+    };
+    if *version != FORMAT_VERSION.to_string() {
+        let writer = metadata.get(WRITER_KEY).map_or("an unknown version", String::as_str);
+        return Err(unsupported(format!(
+            "it was written by {} in format {}; this is eyespot {}, which reads format {FORMAT_VERSION}; \
+             use the version that wrote it, or write the model again with this one",
+            crate::error::quoted(writer),
+            crate::error::quoted(version),
+            env!("CARGO_PKG_VERSION"),
+        )));
+    }
+    Ok(())
+}
+
+fn json<T: DeserializeOwned>(metadata: &HashMap<String, String>, key: &str) -> Result<T, ReadError> {
+    let text = metadata.get(key).ok_or_else(|| damaged(format!("its metadata lacks `{key}`")))?;
+    serde_json::from_str(text).map_err(|error| damaged(format!("`{key}` can't be understood ({error})")))
+}

@@ -1,0 +1,69 @@
+//! Any file of weights: which format it is, and what all formats have in common.
+
+use crate::error::{damaged, unsupported};
+use crate::limits::Budget;
+use crate::{FormatError, ReadError, names, safetensors_file};
+use eyespot_graph::{Params, Tensor};
+use std::path::Path;
+
+/// Reads a file of weights: safetensors, or a PyTorch checkpoint (`.pth`, `.pt`, `.th`; zip and legacy). The content
+/// decides, not the ending.
+///
+/// All numbers become `f32`. Wrappings (`{"state_dict": …}`, `module.` before every name and the like) are taken
+/// off, batch norm's `num_batches_tracked` is dropped, and whatever is no tensor (epoch, optimizer) is passed over.
+/// Nothing in the file is executed. The file is held in memory while it is read.
+///
+/// # Errors
+/// The file can't be read, is damaged, holds something else than weights, or asks for more than its size justifies.
+pub fn read_weights(path: &Path) -> Result<Params, FormatError> {
+    let bytes = read_file(path)?;
+    weights_from_bytes(&bytes).map_err(|source| FormatError::File { path: path.to_owned(), source })
+}
+
+/// [`read_weights`] for a file that is already in memory.
+pub fn weights_from_bytes(bytes: &[u8]) -> Result<Params, ReadError> {
+    let mut budget = Budget::for_file(bytes.len());
+    let params = if bytes.get(8) == Some(&b'{') {
+        safetensors_file::read(bytes, &mut budget)?.params
+    } else {
+        return Err(unsupported(
+            "it is neither a safetensors file nor a PyTorch checkpoint (zip or legacy); \
+             give a .safetensors, .pth, .pt or .th file",
+        ));
+    };
+    if params.is_empty() {
+        return Err(unsupported("it holds no tensors, so there are no weights to take from it"));
+    }
+    Ok(unwrapped(params))
+}
+
+/// A whole ordinary file; devices and pipes have no size to check against.
+pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, FormatError> {
+    let failed = |source| FormatError::io("read", path, source);
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+        let source = unsupported("it is a folder or a device, not a file; give the path of one file");
+        return Err(FormatError::File { path: path.to_owned(), source });
+    }
+    std::fs::read(path).map_err(failed)
+}
+
+/// Takes wrapper prefixes that all names share off.
+fn unwrapped(params: Params) -> Params {
+    let prefix = names::shared_prefix(&params.iter().map(|(name, _)| name).collect::<Vec<_>>());
+    if prefix == 0 {
+        return params;
+    }
+    into_pairs(params).into_iter().map(|(name, tensor)| (name[prefix..].to_owned(), tensor)).collect()
+}
+
+/// Names and tensors in order, without copying the numbers.
+fn into_pairs(mut params: Params) -> Vec<(String, Tensor)> {
+    params.iter_mut().map(|(name, tensor)| (name.to_owned(), std::mem::take(tensor))).collect()
+}
+
+/// A tensor from its numbers.
+pub(crate) fn tensor(shape: &[usize], numbers: Vec<f32>) -> Result<Tensor, ReadError> {
+    let count = numbers.len();
+    Tensor::from_shape_vec(shape, numbers)
+        .map_err(|_| damaged(format!("{count} numbers can't have the shape {shape:?}")))
+}
