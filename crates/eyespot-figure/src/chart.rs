@@ -1,0 +1,252 @@
+//! Curves, dots and surfaces over two axes.
+
+use crate::FigureError;
+use crate::backend::Backend;
+use image::{Rgb, RgbImage};
+use plotters::prelude::*;
+use plotters::style::RGBColor;
+
+/// Colours that stay apart for colour-blind readers too (Okabe and Ito, 2008).
+pub const PALETTE: [[u8; 3]; 7] = [
+    [0, 114, 178],
+    [230, 159, 0],
+    [0, 158, 115],
+    [213, 94, 0],
+    [204, 121, 167],
+    [86, 180, 233],
+    [90, 90, 90],
+];
+
+/// One thing in a chart.
+#[derive(Debug, Clone)]
+pub enum Mark {
+    /// A curve through points.
+    Line {
+        /// Its name in the legend; empty for none.
+        label: String,
+        /// (x, y), left to right or along a path.
+        points: Vec<(f64, f64)>,
+        /// Index into [`PALETTE`].
+        color: usize,
+    },
+    /// Single points.
+    Dots {
+        /// Their name in the legend; empty for none.
+        label: String,
+        /// (x, y).
+        points: Vec<(f64, f64)>,
+        /// Index into [`PALETTE`].
+        color: usize,
+    },
+    /// A surface seen from above, dark where low.
+    Heat(Heat),
+}
+
+/// A grid of values that fills the whole area between the axes.
+#[derive(Debug, Clone)]
+pub struct Heat {
+    /// Row after row, the first row at the lower edge.
+    pub values: Vec<f64>,
+    /// Values in a row.
+    pub columns: usize,
+}
+
+/// A chart with a title and two axes.
+#[derive(Debug, Clone)]
+pub struct Chart {
+    /// Above the chart.
+    pub title: String,
+    /// What the horizontal axis counts, with its unit.
+    pub x_label: String,
+    /// What the vertical axis counts, with its unit.
+    pub y_label: String,
+    /// Ends of the horizontal axis; from the marks if `None`.
+    pub x_range: Option<(f64, f64)>,
+    /// Ends of the vertical axis; from the marks if `None`.
+    pub y_range: Option<(f64, f64)>,
+    /// What is drawn, the first undermost.
+    pub marks: Vec<Mark>,
+}
+
+impl Chart {
+    /// The chart as a picture of `width` × `height` pixels (at least 160 × 120). Points that aren't finite are left out.
+    pub fn draw(&self, width: u32, height: u32) -> Result<RgbImage, FigureError> {
+        let mut figure = RgbImage::from_pixel(width.clamp(160, 8192), height.clamp(120, 8192), Rgb([255; 3]));
+        self.draw_on(&mut figure).map_err(|e| FigureError::Draw(e.to_string()))?;
+        Ok(figure)
+    }
+
+    fn draw_on(&self, figure: &mut RgbImage) -> Result<(), Box<dyn std::error::Error + '_>> {
+        let area = Backend(figure).into_drawing_area();
+        let (x0, x1) = self.x_range.unwrap_or_else(|| self.reach(|p| p.0));
+        let (y0, y1) = self.y_range.unwrap_or_else(|| self.reach(|p| p.1));
+        let mut chart = ChartBuilder::on(&area)
+            .caption(&self.title, ("mono", 20))
+            .margin(12)
+            .x_label_area_size(44)
+            .y_label_area_size(76)
+            .build_cartesian_2d(x0..x1, y0..y1)?;
+        chart
+            .configure_mesh()
+            .x_desc(&self.x_label)
+            .y_desc(&self.y_label)
+            .x_labels(6)
+            .y_labels(6)
+            .light_line_style(TRANSPARENT)
+            .x_label_formatter(&short)
+            .y_label_formatter(&short)
+            .label_style(("mono", 15))
+            .draw()?;
+        let mut named = false;
+        for mark in &self.marks {
+            match mark {
+                Mark::Line { label, points, color } => {
+                    let color = palette(*color);
+                    let series = LineSeries::new(finite(points), color.stroke_width(2));
+                    let drawn = chart.draw_series(series)?;
+                    if !label.is_empty() {
+                        named = true;
+                        let key =
+                            move |(x, y)| PathElement::new([(x, y), (x + 16, y)], color.stroke_width(3));
+                        drawn.label(label).legend(key);
+                    }
+                }
+                Mark::Dots { label, points, color } => {
+                    let color = palette(*color);
+                    let dots = finite(points).map(|p| Circle::new(p, 4, color.filled()));
+                    let drawn = chart.draw_series(dots)?;
+                    if !label.is_empty() {
+                        named = true;
+                        drawn.label(label).legend(move |(x, y)| Circle::new((x + 8, y), 4, color.filled()));
+                    }
+                }
+                Mark::Heat(heat) => {
+                    chart.draw_series(heat.tiles((x0, x1), (y0, y1)))?;
+                }
+            }
+        }
+        if named {
+            chart
+                .configure_series_labels()
+                .background_style(WHITE.mix(0.85))
+                .border_style(RGBColor(200, 200, 200))
+                .position(SeriesLabelPosition::UpperRight)
+                .label_font(("mono", 15))
+                .draw()?;
+        }
+        area.present()?;
+        Ok(())
+    }
+
+    /// Ends of an axis that show every point, with a little room.
+    fn reach(&self, side: impl Fn(&(f64, f64)) -> f64) -> (f64, f64) {
+        let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+        for mark in &self.marks {
+            if let Mark::Line { points, .. } | Mark::Dots { points, .. } = mark {
+                for point in finite(points) {
+                    low = low.min(side(&point));
+                    high = high.max(side(&point));
+                }
+            }
+        }
+        if low > high {
+            return (0.0, 1.0);
+        }
+        let room = if high > low { (high - low) * 0.04 } else { 0.5 };
+        (low - room, high + room)
+    }
+}
+
+impl Heat {
+    fn tiles(&self, x: (f64, f64), y: (f64, f64)) -> Vec<Rectangle<(f64, f64)>> {
+        let columns = self.columns.max(1);
+        let rows = self.values.len() / columns;
+        let known = || self.values.iter().copied().filter(|v| v.is_finite());
+        let (low, high) = (known().fold(f64::INFINITY, f64::min), known().fold(f64::NEG_INFINITY, f64::max));
+        let span = if high > low { high - low } else { 1.0 };
+        let at = |range: (f64, f64), index: usize, count: usize| {
+            range.0 + (range.1 - range.0) * index as f64 / count as f64
+        };
+        let tile = |(index, &value): (usize, &f64)| {
+            let (row, column) = (index / columns, index % columns);
+            let level = if value.is_finite() { (value - low) / span } else { 1.0 };
+            // Dark blue to pale yellow: brightness alone tells low from high.
+            let tone = |from: f64, to: f64| (from + (to - from) * level) as u8;
+            let color = RGBColor(tone(24.0, 253.0), tone(32.0, 245.0), tone(92.0, 205.0));
+            let corners = [
+                (at(x, column, columns), at(y, row, rows)),
+                (at(x, column + 1, columns), at(y, row + 1, rows)),
+            ];
+            Rectangle::new(corners, color.filled())
+        };
+        self.values.iter().take(rows * columns).enumerate().map(tile).collect()
+    }
+}
+
+fn finite(points: &[(f64, f64)]) -> impl Iterator<Item = (f64, f64)> + '_ {
+    points.iter().copied().filter(|p| p.0.is_finite() && p.1.is_finite())
+}
+
+fn palette(index: usize) -> RGBColor {
+    let [r, g, b] = PALETTE[index % PALETTE.len()];
+    RGBColor(r, g, b)
+}
+
+/// A tick's number without needless digits.
+fn short(value: &f64) -> String {
+    let size = value.abs();
+    if size != 0.0 && !(1e-3..1e5).contains(&size) {
+        return format!("{value:.0e}");
+    }
+    let text = format!("{value:.3}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if text == "-0" { "0".to_owned() } else { text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chart(marks: Vec<Mark>) -> Chart {
+        let (title, x_label, y_label) = ("Loss".to_owned(), "epoch".to_owned(), "loss".to_owned());
+        Chart { title, x_label, y_label, x_range: None, y_range: None, marks }
+    }
+
+    fn pixels_of(figure: &RgbImage, color: [u8; 3]) -> usize {
+        figure.pixels().filter(|p| p.0.iter().zip(color).all(|(a, b)| a.abs_diff(b) < 12)).count()
+    }
+
+    #[test]
+    fn a_line_leaves_its_colour() {
+        let line = Mark::Line { label: "a".into(), points: vec![(0.0, 0.0), (1.0, 1.0)], color: 3 };
+        let figure = chart(vec![line]).draw(400, 300).expect("a chart");
+        assert!(pixels_of(&figure, PALETTE[3]) > 100);
+        assert_eq!(pixels_of(&figure, PALETTE[0]), 0);
+    }
+
+    #[test]
+    fn no_points_one_point_and_wild_points_are_drawn_without_complaint() {
+        for points in [vec![], vec![(1.0, 1.0)], vec![(f64::NAN, 1.0), (0.0, f64::INFINITY), (1.0, 2.0)]] {
+            let marks = vec![Mark::Dots { label: String::new(), points, color: 99 }];
+            assert!(chart(marks).draw(1, 1).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_surface_is_dark_where_low() {
+        let heat = Mark::Heat(Heat { values: vec![0.0, 1.0], columns: 2 });
+        let figure = Chart { x_range: Some((0.0, 2.0)), y_range: Some((0.0, 1.0)), ..chart(vec![heat]) }
+            .draw(400, 300)
+            .expect("a chart");
+        let level = |x| figure.get_pixel(x, 150).0.iter().map(|&v| u32::from(v)).sum::<u32>();
+        assert!(level(150) < level(350));
+    }
+
+    #[test]
+    fn ticks_are_short() {
+        let cases = [(0.0, "0"), (-0.0, "0"), (0.5, "0.5"), (20.0, "20"), (1e-5, "1e-5"), (2e6, "2e6")];
+        for (value, text) in cases {
+            assert_eq!(short(&value), text);
+        }
+    }
+}
