@@ -7,7 +7,9 @@
 
 mod activation;
 pub mod conv2d;
+mod gemm;
 pub mod linear;
+mod simd;
 mod threads;
 
 pub use activation::Activation;

@@ -72,6 +72,20 @@ impl Threads {
         assert_eq!(a.count(), b.count(), "both outputs must have the same number of chunks");
         self.run(a.count(), |i| f(i, a.part(i), b.part(i)));
     }
+
+    /// Cuts `out` at `bounds` and calls `f(i, out[bounds[i]..bounds[i + 1]])` for each part.
+    ///
+    /// # Panics
+    /// When the bounds don't ascend or leave the slice.
+    pub fn split<T: Send>(&self, out: &mut [T], bounds: &[usize], f: impl Fn(usize, &mut [T]) + Sync) {
+        assert!(
+            bounds.is_sorted() && bounds.last().is_none_or(|&end| end <= out.len()),
+            "bounds inside the slice"
+        );
+        let parts = Parts::new(out, 1);
+        // SAFETY: the parts ascend inside the slice, so they are disjoint.
+        self.run(bounds.len().saturating_sub(1), |i| f(i, unsafe { parts.range(bounds[i], bounds[i + 1]) }));
+    }
 }
 
 /// A mutable slice cut into chunks that are handed to different threads.
@@ -100,7 +114,15 @@ impl<T> Parts<T> {
         let from = index * self.chunk;
         let len = self.chunk.min(self.len - from);
         // SAFETY: inside the slice by the line above; each index is handed out once while the slice is borrowed.
-        unsafe { std::slice::from_raw_parts_mut(self.start.add(from), len) }
+        unsafe { self.range(from, from + len) }
+    }
+
+    /// # Safety
+    /// The range lies in the slice and meets no other range in use.
+    #[allow(clippy::mut_from_ref)]
+    unsafe fn range(&self, from: usize, to: usize) -> &mut [T] {
+        // SAFETY: the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(from), to - from) }
     }
 }
 
@@ -132,6 +154,13 @@ mod tests {
         });
         assert!(a.iter().enumerate().all(|(i, &v)| v == i / 10 + 1));
         assert!(b.iter().enumerate().all(|(i, &v)| v == i / 2 + 1));
+    }
+
+    #[test]
+    fn split_hands_out_the_parts_between_bounds() {
+        let mut a = vec![0; 10];
+        Threads::new(2).split(&mut a, &[0, 3, 3, 9], |i, part| part.fill(i + 1));
+        assert_eq!(a, [1, 1, 1, 3, 3, 3, 3, 3, 3, 0]);
     }
 
     #[test]

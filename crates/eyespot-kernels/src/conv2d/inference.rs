@@ -1,6 +1,8 @@
 //! Convolution with weights that don't change: packed once, run many times.
 
-use super::{Conv2dShape, reference};
+use super::Conv2dShape;
+use super::direct::{Direct, Geometry, Operands};
+use crate::simd::Isa;
 use crate::{Activation, Threads};
 
 /// A convolution compiled for inference: weights packed, algorithm chosen.
@@ -8,8 +10,8 @@ use crate::{Activation, Threads};
 pub struct Conv2dKernel {
     shape: Conv2dShape,
     max_images: usize,
-    weights: Vec<f32>,
-    bias: Vec<f32>,
+    plan: Direct,
+    packed: Vec<f32>,
     activation: Activation,
 }
 
@@ -25,11 +27,27 @@ impl Conv2dKernel {
         bias: Option<&[f32]>,
         activation: Activation,
     ) -> Self {
+        Self::with_isa(Isa::best(), shape, max_images, weights, bias, activation)
+    }
+
+    pub(super) fn with_isa(
+        isa: Isa,
+        shape: Conv2dShape,
+        max_images: usize,
+        weights: &[f32],
+        bias: Option<&[f32]>,
+        activation: Activation,
+    ) -> Self {
         shape.check();
         assert_eq!(weights.len(), shape.weights_len(), "convolution weights");
-        let bias = bias.map_or_else(|| vec![0.0; shape.out_c], <[f32]>::to_vec);
-        assert_eq!(bias.len(), shape.out_c, "convolution bias");
-        Self { shape, max_images, weights: weights.to_vec(), bias, activation }
+        assert!(bias.is_none_or(|b| b.len() == shape.out_c), "convolution bias");
+        let plan = Direct::new(isa, Geometry::forward(&shape));
+        let mut packed = vec![0.0; plan.packed_len()];
+        let taps = shape.kernel.0 * shape.kernel.1;
+        plan.pack(&Threads::new(1), weights, bias, &mut packed, |g, o, c, tap| {
+            ((g * shape.group_out() + o) * shape.group_in() + c) * taps + tap
+        });
+        Self { shape, max_images, plan, packed, activation }
     }
 
     /// Floats of scratch memory that [`run`](Self::run) needs.
@@ -39,7 +57,7 @@ impl Conv2dKernel {
 
     /// The name of the chosen algorithm, for tables of timings.
     pub fn algorithm(&self) -> &'static str {
-        "reference"
+        "direct"
     }
 
     /// `output = activation(convolution(input) + bias + residual)` for `images` images.
@@ -53,7 +71,7 @@ impl Conv2dKernel {
     #[allow(clippy::too_many_arguments)] // the plain list reads better than a struct used once
     pub fn run(
         &self,
-        _threads: &Threads,
+        threads: &Threads,
         images: usize,
         input: &[f32],
         residual: Option<&[f32]>,
@@ -62,13 +80,19 @@ impl Conv2dKernel {
         _scratch: &mut [f32],
     ) {
         assert!(images <= self.max_images, "batch of {images} over the compiled {}", self.max_images);
-        let s = &self.shape;
-        let y = reference::forward(s, &input[..images * s.input_len()], &self.weights, Some(&self.bias));
-        for (p, pixel) in y.chunks_exact(s.out_c).enumerate() {
-            for (o, &v) in pixel.iter().enumerate() {
-                let at = p * out_stride + o;
-                output[at] = self.activation.apply(v + residual.map_or(0.0, |r| r[at]));
-            }
-        }
+        let operands = Operands {
+            images,
+            input,
+            packed: &self.packed,
+            residual,
+            out_stride,
+            bounds: self.activation.bounds(),
+        };
+        self.plan.run(threads, operands, output);
+    }
+
+    /// The sizes it was compiled for.
+    pub fn shape(&self) -> &Conv2dShape {
+        &self.shape
     }
 }

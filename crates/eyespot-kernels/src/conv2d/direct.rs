@@ -1,0 +1,369 @@
+//! Convolution as a matrix product that reads its pixels in place.
+//!
+//! Output pixels of all images form one long list; a task computes a run of them for some blocks of output channels.
+//! Nothing is copied: the register tile follows each pixel through the kernel's taps. The same plan computes the
+//! gradient of the input, where output and input swap roles and, for a stride, each phase of the output grid has taps
+//! of its own.
+
+use super::Conv2dShape;
+use crate::Threads;
+use crate::gemm::{Block, PIXELS, Pixel, Tap, View, blocks, multiply};
+use crate::simd::{Isa, Op, Simd};
+
+/// Output pixels of a task: enough to use a block of weights often, few enough to stay in the second-level cache.
+const TASK_PIXELS: usize = 16 * PIXELS;
+
+/// Bytes of packed weights that are used over and over by a task before the next ones are fetched.
+const PANEL_BYTES: usize = 320 << 10;
+
+/// How the pixels of an output grid see an input map.
+#[derive(Debug, Clone)]
+pub(super) struct Geometry {
+    /// Height and width of the input map.
+    pub(super) input: (usize, usize),
+    /// Floats from an input pixel to the next.
+    pub(super) pixel: usize,
+    /// Input pixels from a grid position to the next.
+    pub(super) step: (usize, usize),
+    /// Taps relative to a grid position, and the index of each in the kernel.
+    pub(super) taps: Vec<(i32, i32, usize)>,
+    /// Height and width of the grid.
+    pub(super) grid: (usize, usize),
+    /// Height and width of the output map.
+    pub(super) output: (usize, usize),
+    /// Output pixels from a grid position to the next, and the first one.
+    pub(super) out_step: (usize, usize),
+    pub(super) out_origin: (usize, usize),
+    pub(super) groups: usize,
+    /// Input floats per tap and output channels, both of a group.
+    pub(super) len: usize,
+    pub(super) channels: usize,
+}
+
+/// A block of output channels and where things lie for it.
+#[derive(Debug, Clone, Copy)]
+struct Panel {
+    block: Block,
+    /// The group's first input channel.
+    input: usize,
+    group: usize,
+    /// Where its bias and weights start among the packed ones.
+    packed: usize,
+}
+
+/// A convolution planned as an implicit matrix product.
+#[derive(Debug, Clone)]
+pub(super) struct Direct {
+    isa: Isa,
+    geometry: Geometry,
+    taps: Vec<Tap>,
+    panels: Vec<Panel>,
+    /// Where the packed panels start, and where the last ends.
+    bounds: Vec<usize>,
+    /// Input channels whose weights are used together.
+    chunk: usize,
+    zeros: Vec<f32>,
+}
+
+/// What a run reads and writes.
+#[derive(Clone, Copy)]
+pub(super) struct Operands<'a> {
+    pub(super) images: usize,
+    pub(super) input: &'a [f32],
+    pub(super) packed: &'a [f32],
+    pub(super) residual: Option<&'a [f32]>,
+    /// Floats from an output pixel to the next.
+    pub(super) out_stride: usize,
+    /// Bounds of the result.
+    pub(super) bounds: (f32, f32),
+}
+
+impl Geometry {
+    /// The forward pass.
+    pub(super) fn forward(s: &Conv2dShape) -> Self {
+        let mut taps = Vec::new();
+        for u in 0..s.kernel.0 {
+            for v in 0..s.kernel.1 {
+                let dy = (u * s.dilation.0) as i32 - s.padding.0 as i32;
+                let dx = (v * s.dilation.1) as i32 - s.padding.1 as i32;
+                taps.push((dy, dx, u * s.kernel.1 + v));
+            }
+        }
+        Self {
+            input: (s.in_h, s.in_w),
+            pixel: s.in_c,
+            step: s.stride,
+            taps,
+            grid: (s.out_h, s.out_w),
+            output: (s.out_h, s.out_w),
+            out_step: (1, 1),
+            out_origin: (0, 0),
+            groups: s.groups,
+            len: s.group_in(),
+            channels: s.group_out(),
+        }
+    }
+
+    /// The gradient of the input, a geometry for each phase of the stride: in phase (r, s) lie the input pixels
+    /// (r, s), (r + stride, s), …, which were all seen by the same taps. A tap `u` saw row `y` for the output row
+    /// `(y + padding − u·dilation) / stride`, where that is whole.
+    pub(super) fn backward_input(s: &Conv2dShape) -> Vec<Self> {
+        // The taps of one direction for a phase: distance in output pixels, and index in the kernel.
+        let seen = |phase: usize, kernel: usize, stride: usize, dilation: usize, padding: usize| {
+            (0..kernel).filter_map(move |u| {
+                let d = (phase + padding) as i32 - (u * dilation) as i32;
+                (d.rem_euclid(stride as i32) == 0).then_some((d.div_euclid(stride as i32), u))
+            })
+        };
+        let mut phases = Vec::new();
+        for r in 0..s.stride.0.min(s.in_h) {
+            for q in 0..s.stride.1.min(s.in_w) {
+                let mut taps = Vec::new();
+                for (dy, u) in seen(r, s.kernel.0, s.stride.0, s.dilation.0, s.padding.0) {
+                    for (dx, v) in seen(q, s.kernel.1, s.stride.1, s.dilation.1, s.padding.1) {
+                        taps.push((dy, dx, u * s.kernel.1 + v));
+                    }
+                }
+                phases.push(Self {
+                    input: (s.out_h, s.out_w),
+                    pixel: s.out_c,
+                    step: (1, 1),
+                    taps,
+                    grid: ((s.in_h - r).div_ceil(s.stride.0), (s.in_w - q).div_ceil(s.stride.1)),
+                    output: (s.in_h, s.in_w),
+                    out_step: s.stride,
+                    out_origin: (r, q),
+                    groups: s.groups,
+                    len: s.group_out(),
+                    channels: s.group_in(),
+                });
+            }
+        }
+        phases
+    }
+}
+
+impl Direct {
+    pub(super) fn new(isa: Isa, geometry: Geometry) -> Self {
+        let g = &geometry;
+        let taps: Vec<Tap> = g
+            .taps
+            .iter()
+            .map(|&(dy, dx, _)| Tap {
+                dy,
+                dx,
+                offset: (dy as isize * g.input.1 as isize + dx as isize) * g.pixel as isize,
+            })
+            .collect();
+        let lanes = isa.lanes();
+        let (mut panels, mut bounds, mut packed) = (Vec::new(), vec![0], 0);
+        for group in 0..g.groups {
+            for block in blocks(isa, group * g.channels, g.channels) {
+                panels.push(Panel { block, input: group * g.len, group, packed });
+                packed += (1 + taps.len() * g.len) * block.vectors * lanes;
+                bounds.push(packed);
+            }
+        }
+        let panel_bytes = taps.len() * g.len * isa.vectors() * lanes * 4;
+        let chunks = panel_bytes.div_ceil(PANEL_BYTES).max(1);
+        let chunk = g.len.div_ceil(chunks).next_multiple_of(16).min(g.len);
+        Self { isa, taps, panels, bounds, chunk, zeros: vec![0.0; chunk], geometry }
+    }
+
+    /// Floats of the packed weights and bias.
+    pub(super) fn packed_len(&self) -> usize {
+        self.bounds[self.panels.len()]
+    }
+
+    /// Packs the weights for [`run`](Self::run). `at(group, o, c, tap)` is the place in `weights` of output channel
+    /// `o` (of the group) and input float `c`.
+    pub(super) fn pack(
+        &self,
+        threads: &Threads,
+        weights: &[f32],
+        bias: Option<&[f32]>,
+        packed: &mut [f32],
+        at: impl Fn(usize, usize, usize, usize) -> usize + Sync,
+    ) {
+        let lanes = self.isa.lanes();
+        let packed = &mut packed[..self.packed_len()];
+        threads.split(packed, &self.bounds, |i, out| {
+            let panel = &self.panels[i];
+            let width = panel.block.vectors * lanes;
+            let first = panel.block.start - panel.group * self.geometry.channels;
+            out.fill(0.0);
+            let (head, mut rest) = out.split_at_mut(width);
+            if let Some(bias) = bias {
+                head[..panel.block.channels]
+                    .copy_from_slice(&bias[panel.block.start..][..panel.block.channels]);
+            }
+            for from in (0..self.geometry.len).step_by(self.chunk) {
+                let len = self.chunk.min(self.geometry.len - from);
+                for &(_, _, tap) in &self.geometry.taps {
+                    let (now, later) = rest.split_at_mut(len * width);
+                    for o in 0..panel.block.channels {
+                        for c in 0..len {
+                            now[c * width + o] = weights[at(panel.group, first + o, from + c, tap)];
+                        }
+                    }
+                    rest = later;
+                }
+            }
+        });
+    }
+
+    /// Computes all pixels of the grid for all output channels.
+    pub(super) fn run(&self, threads: &Threads, operands: Operands, output: &mut [f32]) {
+        let g = &self.geometry;
+        let pixels = operands.images * g.grid.0 * g.grid.1;
+        if pixels == 0 {
+            return;
+        }
+        self.check(&operands, output);
+
+        // Enough tasks for all threads. The cut changes no sum, so it may depend on the number of threads.
+        let wanted = 4 * threads.count();
+        let mut run = TASK_PIXELS;
+        let mut panels = self.panels.len();
+        while pixels.div_ceil(run) * self.panels.len().div_ceil(panels) < wanted && panels > 1 {
+            panels = panels.div_ceil(2);
+        }
+        while threads.count() > 1
+            && pixels.div_ceil(run) * self.panels.len().div_ceil(panels) < wanted
+            && run > 2 * PIXELS
+        {
+            run = run.div_ceil(2).next_multiple_of(PIXELS);
+        }
+        let groups = self.panels.len().div_ceil(panels);
+        let output = Shared(output.as_mut_ptr());
+        threads.run(pixels.div_ceil(run) * groups, |task| {
+            let (part, group) = (task / groups, task % groups);
+            let from = part * run;
+            let panels = &self.panels[group * panels..self.panels.len().min((group + 1) * panels)];
+            let task = Task {
+                plan: self,
+                operands,
+                panels,
+                from,
+                count: run.min(pixels - from),
+                output: output.get(),
+            };
+            // SAFETY: `check` compared the slices with the geometry; tasks write different pixels or channels.
+            unsafe { self.isa.run(task) }
+        });
+    }
+
+    /// Panics unless all that tasks read and write lies inside the slices.
+    fn check(&self, operands: &Operands, output: &[f32]) {
+        let g = &self.geometry;
+        let images = operands.images;
+        assert!(operands.input.len() >= images * g.input.0 * g.input.1 * g.pixel, "convolution input");
+        assert!(operands.packed.len() >= self.packed_len(), "packed convolution weights");
+        assert!(g.pixel >= g.groups * g.len || g.groups == 1);
+        let last = |n: usize, step: usize, origin: usize| (n - 1) * step + origin;
+        assert!(last(g.grid.0, g.out_step.0, g.out_origin.0) < g.output.0);
+        assert!(last(g.grid.1, g.out_step.1, g.out_origin.1) < g.output.1);
+        let len = (images * g.output.0 * g.output.1 - 1) * operands.out_stride + g.groups * g.channels;
+        assert!(operands.out_stride >= g.groups * g.channels && output.len() >= len, "convolution output");
+        assert!(operands.residual.is_none_or(|r| r.len() >= len), "convolution residual");
+    }
+}
+
+/// A pointer that tasks on several threads may use.
+struct Shared(*mut f32);
+
+// SAFETY: the tasks write disjoint parts of what it points to.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    fn get(&self) -> *mut f32 {
+        self.0
+    }
+}
+
+/// A run of output pixels for some blocks of output channels.
+struct Task<'a> {
+    plan: &'a Direct,
+    operands: Operands<'a>,
+    panels: &'a [Panel],
+    from: usize,
+    count: usize,
+    output: *mut f32,
+}
+
+impl Op for Task<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Task { plan, operands, panels, from, count, output } = self;
+        let g = &plan.geometry;
+        let mut pixels = [Pixel::default(); TASK_PIXELS];
+        locate(g, operands.out_stride, from, &mut pixels[..count]);
+        let tiles = count.div_ceil(PIXELS);
+        let (low, high) = operands.bounds;
+
+        for panel in panels {
+            let width = panel.block.vectors * S::LANES;
+            let mut weights = panel.packed + width;
+            for chunk in (0..g.len.max(1)).step_by(plan.chunk.max(1)) {
+                let len = plan.chunk.min(g.len - chunk);
+                let (first, last) = (chunk == 0, chunk + len == g.len);
+                let view = View {
+                    input: operands.input.as_ptr().wrapping_add(panel.input + chunk),
+                    height: g.input.0 as i32,
+                    width: g.input.1 as i32,
+                    taps: &plan.taps,
+                    len,
+                    zeros: plan.zeros.as_ptr(),
+                    weights: operands.packed.as_ptr().wrapping_add(weights),
+                    bias: if first {
+                        operands.packed.as_ptr().wrapping_add(panel.packed)
+                    } else {
+                        std::ptr::null()
+                    },
+                    channels: panel.block.channels,
+                    output: output.wrapping_add(panel.block.start),
+                    residual: match operands.residual {
+                        Some(r) if last => r.as_ptr().wrapping_add(panel.block.start),
+                        _ => std::ptr::null(),
+                    },
+                    low: if last { low } else { f32::NEG_INFINITY },
+                    high: if last { high } else { f32::INFINITY },
+                };
+                // Tiles of nearly equal size: a lonely last pixel would cost as much as six.
+                let mut at = 0;
+                for tile in 0..tiles {
+                    let size = count / tiles + usize::from(tile < count % tiles);
+                    // SAFETY: the caller's promise; `at + size ≤ count`.
+                    unsafe { multiply::<S>(&view, pixels.as_ptr().add(at), size, panel.block.vectors) };
+                    at += size;
+                }
+                weights += plan.taps.len() * len * width;
+            }
+        }
+    }
+}
+
+/// Finds the grid's pixels number `from`, `from + 1`, …
+#[inline(always)]
+fn locate(g: &Geometry, out_stride: usize, from: usize, pixels: &mut [Pixel]) {
+    let (mut row, mut column) = (from / g.grid.1, from % g.grid.1);
+    let (mut image, mut line) = (row / g.grid.0, row % g.grid.0);
+    for pixel in pixels {
+        let (y, x) = (line * g.step.0, column * g.step.1);
+        let out_y = line * g.out_step.0 + g.out_origin.0;
+        let out_x = column * g.out_step.1 + g.out_origin.1;
+        *pixel = Pixel {
+            input: (((image * g.input.0 + y) * g.input.1 + x) * g.pixel) as isize,
+            y: y as i32,
+            x: x as i32,
+            output: ((image * g.output.0 + out_y) * g.output.1 + out_x) * out_stride,
+        };
+        column += 1;
+        if column == g.grid.1 {
+            (row, column) = (row + 1, 0);
+            (image, line) = (row / g.grid.0, row % g.grid.0);
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The register tile: a few pixels × a block of output channels, all their sums held in registers.
+
+use crate::simd::Simd;
+
+/// Pixels of a full tile.
+pub(crate) const PIXELS: usize = 6;
+
+/// Where a kernel's tap looks, relative to the pixel's own position in the input.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tap {
+    /// Rows down.
+    pub(crate) dy: i32,
+    /// Columns right.
+    pub(crate) dx: i32,
+    /// The same in floats.
+    pub(crate) offset: isize,
+}
+
+/// The map that pixels are read from, and the packed weights: equal for all tiles of a task.
+///
+/// For each tap inside the map `len` floats are read from the pixel's position plus the tap's offset, for a tap
+/// outside from `zeros`. The weights of a tap are `len` rows of `vectors` vectors; taps follow each other.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a> {
+    /// Where the pixels' input offsets count from.
+    pub(crate) input: *const f32,
+    pub(crate) height: i32,
+    pub(crate) width: i32,
+    pub(crate) taps: &'a [Tap],
+    pub(crate) len: usize,
+    pub(crate) zeros: *const f32,
+    pub(crate) weights: *const f32,
+    /// Whole vectors of bias; null continues the sums that lie in the output.
+    pub(crate) bias: *const f32,
+    /// Output channels.
+    pub(crate) channels: usize,
+    /// Where the pixels' output offsets count from.
+    pub(crate) output: *mut f32,
+    /// Added before the activation, at the output's offsets; may be null.
+    pub(crate) residual: *const f32,
+    /// The activation's bounds.
+    pub(crate) low: f32,
+    pub(crate) high: f32,
+}
+
+/// One output pixel.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Pixel {
+    /// Offset of the input pixel under tap (0, 0), which may itself lie outside the map.
+    pub(crate) input: isize,
+    /// That input pixel's row and column.
+    pub(crate) y: i32,
+    pub(crate) x: i32,
+    /// Offset of the pixel's first output channel.
+    pub(crate) output: usize,
+}
+
+/// Computes a tile of `count` ≤ [`PIXELS`] pixels × `vectors`.
+///
+/// # Safety
+/// All reads and writes that the two structs describe lie inside their allocations, and nobody else touches the
+/// outputs meanwhile.
+#[inline(always)]
+pub(crate) unsafe fn multiply<S: Simd>(view: &View, pixels: *const Pixel, count: usize, vectors: usize) {
+    debug_assert!(count <= PIXELS && vectors <= S::VECTORS);
+    // SAFETY: the caller's promise.
+    unsafe {
+        match vectors {
+            1 => with_pixels::<S, 1>(view, pixels, count),
+            2 => with_pixels::<S, 2>(view, pixels, count),
+            3 => with_pixels::<S, 3>(view, pixels, count),
+            _ => with_pixels::<S, 4>(view, pixels, count),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn with_pixels<S: Simd, const N: usize>(view: &View, pixels: *const Pixel, count: usize) {
+    // Widths an instruction set never uses are not compiled for it.
+    if N > S::VECTORS {
+        return;
+    }
+    // SAFETY: the caller's promise.
+    unsafe {
+        match count {
+            1 => sized::<S, 1, N>(view, pixels),
+            2 => sized::<S, 2, N>(view, pixels),
+            3 => sized::<S, 3, N>(view, pixels),
+            4 => sized::<S, 4, N>(view, pixels),
+            5 => sized::<S, 5, N>(view, pixels),
+            _ => sized::<S, PIXELS, N>(view, pixels),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn sized<S: Simd, const M: usize, const N: usize>(view: &View, pixels: *const Pixel) {
+    let lanes = S::LANES;
+    let last = view.channels - (N - 1) * lanes;
+    // SAFETY: the caller's promise; the last vector is loaded and stored only as far as there are channels.
+    unsafe {
+        let pixels = &*pixels.cast::<[Pixel; M]>();
+        let mut sums = [[S::splat(0.0); N]; M];
+        for m in 0..M {
+            let out = view.output.add(pixels[m].output);
+            for n in 0..N {
+                sums[m][n] = if !view.bias.is_null() {
+                    S::load(view.bias.add(n * lanes))
+                } else if n + 1 < N {
+                    S::load(out.add(n * lanes))
+                } else {
+                    S::load_partial(out.add(n * lanes), last)
+                };
+            }
+        }
+
+        let mut weights = view.weights;
+        for tap in view.taps {
+            let mut rows = [view.zeros; M];
+            for m in 0..M {
+                let (y, x) = (pixels[m].y + tap.dy, pixels[m].x + tap.dx);
+                // As unsigned numbers, negative ones are too large as well.
+                if ((y as u32) < view.height as u32) & ((x as u32) < view.width as u32) {
+                    rows[m] = view.input.wrapping_offset(pixels[m].input + tap.offset);
+                }
+            }
+            for c in 0..view.len {
+                let mut w = [S::splat(0.0); N];
+                for n in 0..N {
+                    w[n] = S::load(weights.add(n * lanes));
+                }
+                for m in 0..M {
+                    let a = S::splat(*rows[m].add(c));
+                    for n in 0..N {
+                        sums[m][n] = S::fma(a, w[n], sums[m][n]);
+                    }
+                }
+                weights = weights.add(N * lanes);
+            }
+        }
+
+        let (low, high) = (S::splat(view.low), S::splat(view.high));
+        for m in 0..M {
+            let out = view.output.add(pixels[m].output);
+            for n in 0..N {
+                let mut v = sums[m][n];
+                let count = if n + 1 < N { lanes } else { last };
+                if !view.residual.is_null() {
+                    v = S::add(v, S::load_partial(view.residual.add(pixels[m].output + n * lanes), count));
+                }
+                v = S::clamp(v, low, high);
+                if n + 1 < N || last == lanes {
+                    S::store(out.add(n * lanes), v);
+                } else {
+                    S::store_partial(out.add(n * lanes), last, v);
+                }
+            }
+        }
+    }
+}
