@@ -6,11 +6,26 @@
 //! sums are added in a fixed order.
 
 mod activation;
+pub mod batch_norm;
+pub mod channels;
 pub mod conv2d;
+pub mod dropout;
+pub mod gaussian;
 mod gemm;
+mod instruction_sets;
 pub mod linear;
+pub mod local_response_norm;
+mod math;
+pub mod optimizer;
+pub mod pointwise;
+pub mod pool;
 mod simd;
+pub mod softmax;
 mod threads;
 
 pub use activation::Activation;
 pub use threads::Threads;
+
+/// How many numbers a task of an element-wise loop takes: enough to outweigh handing it out, few enough to stay in
+/// the second-level cache and to keep many cores busy.
+pub(crate) const BLOCK: usize = 1 << 14;

@@ -86,6 +86,19 @@ impl Threads {
         // SAFETY: the parts ascend inside the slice, so they are disjoint.
         self.run(bounds.len().saturating_sub(1), |i| f(i, unsafe { parts.range(bounds[i], bounds[i + 1]) }));
     }
+
+    /// Cuts all of `outs` into chunks of `chunk` elements and calls `f(index, the chunks of that index)`. A slice
+    /// that ends earlier than the others, such as an empty one, gives empty chunks from there on.
+    pub fn chunks_of<T: Send, const N: usize>(
+        &self,
+        outs: [&mut [T]; N],
+        chunk: usize,
+        f: impl Fn(usize, [&mut [T]; N]) + Sync,
+    ) {
+        let parts = outs.map(|out| Parts::new(out, chunk));
+        let tasks = parts.iter().map(Parts::count).max().unwrap_or(0);
+        self.run(tasks, |i| f(i, std::array::from_fn(|n| parts[n].part(i))));
+    }
 }
 
 /// A mutable slice cut into chunks that are handed to different threads.
@@ -111,7 +124,7 @@ impl<T> Parts<T> {
 
     #[allow(clippy::mut_from_ref)] // disjoint by index, see `Sync` above
     fn part(&self, index: usize) -> &mut [T] {
-        let from = index * self.chunk;
+        let from = (index * self.chunk).min(self.len);
         let len = self.chunk.min(self.len - from);
         // SAFETY: inside the slice by the line above; each index is handed out once while the slice is borrowed.
         unsafe { self.range(from, from + len) }
@@ -161,6 +174,17 @@ mod tests {
         let mut a = vec![0; 10];
         Threads::new(2).split(&mut a, &[0, 3, 3, 9], |i, part| part.fill(i + 1));
         assert_eq!(a, [1, 1, 1, 3, 3, 3, 3, 3, 3, 0]);
+    }
+
+    #[test]
+    fn shorter_slices_give_empty_chunks() {
+        let (mut a, mut b, mut c) = (vec![0; 25], vec![0; 12], vec![]);
+        Threads::new(2).chunks_of([&mut a, &mut b, &mut c], 10, |i, outs| {
+            assert!(outs[2].is_empty());
+            outs.into_iter().flatten().for_each(|v| *v += i + 1);
+        });
+        assert!(a.iter().enumerate().all(|(i, &v)| v == i / 10 + 1));
+        assert!(b.iter().enumerate().all(|(i, &v)| v == i / 10 + 1));
     }
 
     #[test]
