@@ -101,6 +101,18 @@ impl Threads {
     }
 }
 
+/// A pointer that tasks on several threads may use.
+pub(crate) struct Shared<T>(pub(crate) *mut T);
+
+// SAFETY: whoever makes one promises that the tasks write disjoint parts of what it points to.
+unsafe impl<T: Send> Sync for Shared<T> {}
+
+impl<T> Shared<T> {
+    pub(crate) fn get(&self) -> *mut T {
+        self.0
+    }
+}
+
 /// A mutable slice cut into chunks that are handed to different threads.
 struct Parts<T> {
     start: *mut T,

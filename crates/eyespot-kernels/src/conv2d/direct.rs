@@ -9,6 +9,7 @@ use super::Conv2dShape;
 use crate::Threads;
 use crate::gemm::{Block, PIXELS, Pixel, Tap, View, blocks, multiply};
 use crate::simd::{Isa, Op, Simd};
+use crate::threads::Shared;
 
 /// Output pixels of a task: enough to use a block of weights often, few enough to stay in the second-level cache.
 const TASK_PIXELS: usize = 16 * PIXELS;
@@ -266,18 +267,6 @@ impl Direct {
         let len = (images * g.output.0 * g.output.1 - 1) * operands.out_stride + g.groups * g.channels;
         assert!(operands.out_stride >= g.groups * g.channels && output.len() >= len, "convolution output");
         assert!(operands.residual.is_none_or(|r| r.len() >= len), "convolution residual");
-    }
-}
-
-/// A pointer that tasks on several threads may use.
-struct Shared(*mut f32);
-
-// SAFETY: the tasks write disjoint parts of what it points to.
-unsafe impl Sync for Shared {}
-
-impl Shared {
-    fn get(&self) -> *mut f32 {
-        self.0
     }
 }
 

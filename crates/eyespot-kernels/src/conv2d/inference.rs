@@ -1,16 +1,23 @@
 //! Convolution with weights that don't change: packed once, run many times.
 
 use super::Conv2dShape;
+use super::depthwise::Depthwise;
 use super::direct::{Direct, Geometry, Operands};
 use crate::simd::Isa;
 use crate::{Activation, Threads};
+
+#[derive(Debug)]
+enum Plan {
+    Direct(Direct),
+    Depthwise(Depthwise),
+}
 
 /// A convolution compiled for inference: weights packed, algorithm chosen.
 #[derive(Debug)]
 pub struct Conv2dKernel {
     shape: Conv2dShape,
     max_images: usize,
-    plan: Direct,
+    plan: Plan,
     packed: Vec<f32>,
     activation: Activation,
 }
@@ -41,12 +48,20 @@ impl Conv2dKernel {
         shape.check();
         assert_eq!(weights.len(), shape.weights_len(), "convolution weights");
         assert!(bias.is_none_or(|b| b.len() == shape.out_c), "convolution bias");
-        let plan = Direct::new(isa, Geometry::forward(&shape));
-        let mut packed = vec![0.0; plan.packed_len()];
         let taps = shape.kernel.0 * shape.kernel.1;
-        plan.pack(&Threads::new(1), weights, bias, &mut packed, |g, o, c, tap| {
-            ((g * shape.group_out() + o) * shape.group_in() + c) * taps + tap
-        });
+        let (plan, packed) = if Depthwise::fits(&shape) {
+            let plan = Depthwise::forward(isa, shape);
+            let mut packed = vec![0.0; plan.packed_len()];
+            plan.pack(weights, bias, false, &mut packed);
+            (Plan::Depthwise(plan), packed)
+        } else {
+            let plan = Direct::new(isa, Geometry::forward(&shape));
+            let mut packed = vec![0.0; plan.packed_len()];
+            plan.pack(&Threads::new(1), weights, bias, &mut packed, |g, o, c, tap| {
+                ((g * shape.group_out() + o) * shape.group_in() + c) * taps + tap
+            });
+            (Plan::Direct(plan), packed)
+        };
         Self { shape, max_images, plan, packed, activation }
     }
 
@@ -57,7 +72,10 @@ impl Conv2dKernel {
 
     /// The name of the chosen algorithm, for tables of timings.
     pub fn algorithm(&self) -> &'static str {
-        "direct"
+        match self.plan {
+            Plan::Direct(_) => "direct",
+            Plan::Depthwise(_) => "depthwise",
+        }
     }
 
     /// `output = activation(convolution(input) + bias + residual)` for `images` images.
@@ -88,7 +106,10 @@ impl Conv2dKernel {
             out_stride,
             bounds: self.activation.bounds(),
         };
-        self.plan.run(threads, operands, output);
+        match &self.plan {
+            Plan::Direct(plan) => plan.run(threads, operands, output),
+            Plan::Depthwise(plan) => plan.run(threads, operands, output),
+        }
     }
 
     /// The sizes it was compiled for.

@@ -5,6 +5,7 @@
 //! (out × in / groups × height × width) as in PyTorch's
 //! [`Conv2d`](https://pytorch.org/docs/stable/generated/torch.nn.Conv2d.html).
 
+mod depthwise;
 mod direct;
 mod inference;
 #[cfg(test)]
