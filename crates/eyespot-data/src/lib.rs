@@ -2,3 +2,4 @@
 //! See the crate description.
 
 pub mod drawn;
+pub mod features;
