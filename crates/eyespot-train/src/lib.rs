@@ -1,2 +1,29 @@
 #![forbid(unsafe_code)]
-//! See the crate description.
+//! Training: losses, schedules, metrics, the loop, checkpoints, the feature cache.
+//!
+//! [`train`] drives a program of any [`eyespot_graph::Device`]: batch in, loss and its gradient at the scores,
+//! backward, optimizer step. The same seed and data give the same weights, bit for bit, also after a kill and
+//! [resumption](RunFolder). Nothing is printed; an [`Observer`] is told.
+
+mod checkpoint;
+mod error;
+mod imbalance;
+mod loss;
+mod metrics;
+mod observer;
+mod order;
+mod schedule;
+mod settings;
+mod source;
+mod step;
+mod trainer;
+
+pub use checkpoint::RunFolder;
+pub use error::TrainError;
+pub use loss::{Loss, Targets};
+pub use metrics::{ClassMetrics, Evaluation, Mistake, roc_auc};
+pub use observer::{BatchDone, EpochRecord, Observer};
+pub use schedule::{Schedule, Steps};
+pub use settings::{Balance, BatchSize, Settings};
+pub use source::{Batch, InMemory, Source, Visit};
+pub use trainer::{Job, Outcome, evaluate, train};

@@ -1,0 +1,193 @@
+//! The run folder: what it takes to go on after a kill, and a line of metrics per epoch.
+
+use crate::{EpochRecord, Job, TrainError};
+use eyespot_graph::{Params, Tensor};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A folder that training writes `last.checkpoint` and `metrics.jsonl` into.
+#[derive(Debug, Clone)]
+pub struct RunFolder {
+    pub(crate) path: PathBuf,
+    pub(crate) resume: bool,
+    pub(crate) interval: Duration,
+}
+
+impl RunFolder {
+    /// A fresh run; a checkpoint that lies there is replaced.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), resume: false, interval: Duration::from_secs(1) }
+    }
+
+    /// Goes on from the checkpoint that lies there, to the same weights as if nothing had happened. Where the run
+    /// was killed before its first checkpoint, it begins anew.
+    pub fn resume(path: impl Into<PathBuf>) -> Self {
+        Self { resume: true, ..Self::new(path) }
+    }
+
+    /// The least time between two checkpoints; default one second, so that epochs of milliseconds don't wait for
+    /// the disk. It doesn't matter for the result: lost epochs are done again.
+    pub fn interval(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    fn checkpoint(&self) -> PathBuf {
+        self.path.join("last.checkpoint")
+    }
+
+    /// Makes the folder, finds the checkpoint to go on from, and begins `metrics.jsonl` with its records.
+    pub(crate) fn open(&self, fingerprint: &str) -> Result<Option<Checkpoint>, TrainError> {
+        fs::create_dir_all(&self.path).map_err(|error| TrainError::file(&self.path, error))?;
+        let found = match self.resume && self.checkpoint().exists() {
+            true => Some(Checkpoint::read(&self.checkpoint(), fingerprint)?),
+            false => None,
+        };
+        let records = found.as_ref().map_or(&[][..], |checkpoint| &checkpoint.state.history);
+        let lines: String = records.iter().map(line).collect();
+        write_atomically(&self.path.join("metrics.jsonl"), lines.as_bytes())?;
+        Ok(found)
+    }
+
+    pub(crate) fn append(&self, record: &EpochRecord) -> Result<(), TrainError> {
+        let path = self.path.join("metrics.jsonl");
+        let mut file = fs::OpenOptions::new().append(true).create(true).open(&path);
+        file.as_mut()
+            .map_err(|error| TrainError::file(&path, error))?
+            .write_all(line(record).as_bytes())
+            .map_err(|error| TrainError::file(&path, error))
+    }
+
+    pub(crate) fn write(&self, checkpoint: &Checkpoint) -> Result<(), TrainError> {
+        checkpoint.write(&self.checkpoint())
+    }
+}
+
+fn line(record: &EpochRecord) -> String {
+    // A record is numbers and names: it always has a JSON form.
+    serde_json::to_string(record).map(|json| json + "\n").unwrap_or_default()
+}
+
+/// Everything a run needs to go on. The order of samples, dropout and augmentation follow from the seed and the
+/// number of finished epochs.
+#[derive(Debug, Clone)]
+pub(crate) struct Checkpoint {
+    pub state: State,
+    pub params: Params,
+    pub optimizer: Params,
+    /// The best weights, unless no validation has come yet.
+    pub best: Params,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct State {
+    pub version: u32,
+    pub fingerprint: String,
+    pub epochs_done: u64,
+    pub best_epoch: u64,
+    /// Accuracy and loss of the best as bits: JSON's decimals would not come back exactly.
+    pub best_score: Option<(u64, u64)>,
+    /// Validations since the best.
+    pub waited: u64,
+    pub stopped_early: bool,
+    pub history: Vec<EpochRecord>,
+}
+
+const VERSION: u32 = 1;
+
+impl Checkpoint {
+    /// One safetensors file; names carry the group they belong to.
+    fn write(&self, path: &Path) -> Result<(), TrainError> {
+        let state = State { version: VERSION, ..self.state.clone() };
+        let json = serde_json::to_string(&state).map_err(|error| TrainError::file(path, error))?;
+        let groups = [("params/", &self.params), ("optimizer/", &self.optimizer), ("best/", &self.best)];
+        let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = groups
+            .iter()
+            .flat_map(|(group, params)| params.iter().map(move |(name, tensor)| (group, name, tensor)))
+            .map(|(group, name, tensor)| {
+                let bytes = tensor.iter().flat_map(|x| x.to_le_bytes()).collect();
+                (format!("{group}{name}"), tensor.shape().to_vec(), bytes)
+            })
+            .collect();
+        let mut views = Vec::with_capacity(tensors.len());
+        for (name, shape, bytes) in &tensors {
+            let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
+            views.push((name, view.map_err(|error| TrainError::file(path, error))?));
+        }
+        let metadata = HashMap::from([("eyespot_checkpoint".to_owned(), json)]);
+        let bytes = safetensors::serialize(views, Some(metadata));
+        write_atomically(path, &bytes.map_err(|error| TrainError::file(path, error))?)
+    }
+
+    fn read(path: &Path, fingerprint: &str) -> Result<Self, TrainError> {
+        let damaged = |reason: String| {
+            TrainError::file(
+                path,
+                format!("this checkpoint can't be resumed ({reason}); begin a new run without --resume"),
+            )
+        };
+        let bytes = fs::read(path).map_err(|error| TrainError::file(path, error))?;
+        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| damaged(error.to_string()))?;
+        let json = header.metadata().as_ref().and_then(|metadata| metadata.get("eyespot_checkpoint"));
+        let json = json.ok_or_else(|| damaged("it was not written by eyespot's training".to_owned()))?;
+        let state: State = serde_json::from_str(json).map_err(|error| damaged(error.to_string()))?;
+        if state.version != VERSION {
+            return Err(damaged(format!("its format is {}, this eyespot reads {VERSION}", state.version)));
+        }
+        if state.fingerprint != fingerprint {
+            return Err(damaged(
+                "it was written with other settings, another network or other data".to_owned(),
+            ));
+        }
+        let mut groups =
+            HashMap::from([("params", Vec::new()), ("optimizer", Vec::new()), ("best", Vec::new())]);
+        let tensors = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
+        for (name, view) in tensors.tensors() {
+            let Some((group, rest)) = name.split_once('/') else { continue };
+            let values: Vec<f32> =
+                view.data().as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+            let tensor = Tensor::from_shape_vec(view.shape().to_vec(), values)
+                .map_err(|error| damaged(format!("tensor {name}: {error}")))?;
+            if let Some(group) = groups.get_mut(group) {
+                group.push((rest.to_owned(), tensor));
+            }
+        }
+        let mut take =
+            |group: &str| -> Params { groups.remove(group).unwrap_or_default().into_iter().collect() };
+        Ok(Self { params: take("params"), optimizer: take("optimizer"), best: take("best"), state })
+    }
+}
+
+/// What must be alike for a checkpoint to be of this run, as a hash.
+pub(crate) fn fingerprint(job: &Job<'_>) -> Result<String, TrainError> {
+    let json = |value: Result<String, serde_json::Error>| {
+        value.map_err(|error| TrainError::Settings(format!("these settings can't be written down: {error}")))
+    };
+    let mut hash = blake3::Hasher::new();
+    let mut part = |bytes: &[u8]| {
+        hash.update(&(bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    };
+    part(json(serde_json::to_string(job.settings))?.as_bytes());
+    part(json(serde_json::to_string(job.graph))?.as_bytes());
+    for source in [Some(&*job.train), job.validation.as_deref()].into_iter().flatten() {
+        part(&source.labels().iter().flat_map(|label| label.to_le_bytes()).collect::<Vec<u8>>());
+        part(&source.input_len().to_le_bytes());
+    }
+    Ok(hash.finalize().to_hex().to_string())
+}
+
+/// A file appears whole or not at all: written beside, brought to the disk, renamed.
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
+    let failed = |error: std::io::Error| TrainError::file(path, error);
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}

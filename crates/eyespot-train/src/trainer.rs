@@ -1,0 +1,317 @@
+//! The training loop.
+
+use crate::checkpoint::{self, Checkpoint, State};
+use crate::step::{Stepper, Tally};
+use crate::{
+    Balance, BatchDone, EpochRecord, Evaluation, Loss, Observer, RunFolder, Settings, Source, Steps,
+    TrainError, imbalance, order,
+};
+use eyespot_graph::{Device, Graph, Op, Params, Training};
+use std::time::{Duration, Instant};
+
+/// What is to be trained, on what.
+pub struct Job<'a> {
+    /// Where it is computed.
+    pub device: &'a dyn Device,
+    /// The network, all of which learns; a frozen part is a source's business (`Graph::split`).
+    pub graph: &'a Graph,
+    /// The weights to start from.
+    pub params: &'a Params,
+    /// How many classes the labels tell apart.
+    pub classes: usize,
+    /// How it is trained.
+    pub settings: &'a Settings,
+    /// The images to learn from.
+    pub train: &'a mut dyn Source,
+    /// The images to choose the best weights by.
+    pub validation: Option<&'a mut dyn Source>,
+    /// Where checkpoints and metrics go.
+    pub run: Option<&'a RunFolder>,
+}
+
+/// What came out of training.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The weights with the best validation (accuracy, then loss), or the last ones where nothing was validated;
+    /// the moving average where one was asked for.
+    pub params: Params,
+    /// The epoch they are from, counted from 1.
+    pub best_epoch: u64,
+    /// How many epochs were trained.
+    pub epochs: u64,
+    /// Whether patience ran out before the last epoch.
+    pub stopped_early: bool,
+    /// Every recorded epoch, also those before a resumption.
+    pub history: Vec<EpochRecord>,
+}
+
+/// Trains, telling `observer` how it goes.
+///
+/// # Errors
+/// Settings, network and data that don't go together; a loss that is no longer a number (the last checkpoint
+/// stays); files that can't be written; whatever the device and the sources report.
+pub fn train(job: Job<'_>, observer: &mut dyn Observer) -> Result<Outcome, TrainError> {
+    Run::begin(job, observer)?.finish(observer)
+}
+
+/// Scores all samples of `source` with `params` and measures them. The places in [`Evaluation::mistakes`] are
+/// those in the source.
+///
+/// # Errors
+/// As of the device and the source, and a source without readable images.
+pub fn evaluate(
+    device: &dyn Device,
+    graph: &Graph,
+    params: &Params,
+    loss: &Loss,
+    source: &mut dyn Source,
+    batch: usize,
+) -> Result<Evaluation, TrainError> {
+    let samples: Vec<usize> = (0..source.labels().len()).collect();
+    let mut program = device.inference(graph, params, batch.clamp(1, samples.len().max(1)))?;
+    let (mut scores, mut labels, mut places) = (Vec::new(), Vec::new(), Vec::new());
+    source.batches(0, &samples, program.batch(), &mut |batch| {
+        scores.extend_from_slice(program.run(batch.inputs, batch.labels.len())?);
+        labels.extend_from_slice(batch.labels);
+        places.extend_from_slice(batch.samples);
+        Ok(())
+    })?;
+    let mut evaluation = Evaluation::new(loss, &scores, graph.output_shape().elements(), &labels)?;
+    for mistake in &mut evaluation.mistakes {
+        mistake.image = places[mistake.image];
+    }
+    Ok(evaluation)
+}
+
+/// Training on its way.
+struct Run<'a> {
+    job: Job<'a>,
+    program: Box<dyn Training>,
+    stepper: Stepper,
+    classes: imbalance::Classes,
+    batch: usize,
+    steps: Steps,
+    state: State,
+    best: Params,
+    began: Instant,
+    written: Instant,
+}
+
+impl<'a> Run<'a> {
+    fn begin(job: Job<'a>, observer: &mut dyn Observer) -> Result<Self, TrainError> {
+        let settings = job.settings;
+        settings.check()?;
+        let told = settings.loss.check(job.graph, job.classes)?;
+        let classes = imbalance::look(job.train.labels(), job.classes, settings)?;
+        let samples = job.train.labels().len();
+        let batch = settings.batch(samples);
+        check_input(&job)?;
+        check_batch_norm(job.graph, samples, batch)?;
+        if settings.patience.is_some() && job.validation.is_none() {
+            let text = "patience needs validation images to stop by; give some, or leave patience out";
+            return Err(TrainError::Settings(text.to_owned()));
+        }
+        for notice in told.iter().chain(&classes.notices) {
+            observer.notice(notice);
+        }
+        let fingerprint = checkpoint::fingerprint(&job)?;
+        let found = match job.run {
+            Some(run) => run.open(&fingerprint)?,
+            None => None,
+        };
+        if job.run.is_some_and(|run| run.resume) && found.is_none() {
+            observer.notice("there is no checkpoint to resume from yet, so training begins anew");
+        }
+        let start = found.as_ref().map_or(job.params, |checkpoint| &checkpoint.params);
+        let mut program = job.device.training(job.graph, start, batch, settings.seed)?;
+        let (state, best) = match found {
+            Some(Checkpoint { state, optimizer, best, .. }) => {
+                program.set_optimizer_state(&optimizer)?;
+                (state, best)
+            }
+            None => (State { fingerprint, ..State::default() }, Params::new()),
+        };
+        let per_epoch = samples.div_ceil(batch) as u64;
+        let steps = Steps {
+            total: settings.epochs.saturating_mul(per_epoch),
+            per_epoch,
+            warmup: (settings.warmup_epochs * per_epoch as f64).round() as u64,
+        };
+        let stepper = Stepper::new(settings, job.graph, batch, steps, classes.weights.clone());
+        let now = Instant::now();
+        Ok(Self { job, program, stepper, classes, batch, steps, state, best, began: now, written: now })
+    }
+
+    fn finish(mut self, observer: &mut dyn Observer) -> Result<Outcome, TrainError> {
+        let epochs = self.job.settings.epochs;
+        let mut order = Vec::new();
+        while self.state.epochs_done < epochs && !self.state.stopped_early {
+            let epoch = self.state.epochs_done;
+            let recorded = (epoch + 1).is_multiple_of(self.job.settings.record_every) || epoch + 1 == epochs;
+            let tally = self.epoch(epoch, recorded, &mut order, observer)?;
+            self.state.epochs_done = epoch + 1;
+            if recorded {
+                self.record(tally, observer)?;
+            }
+        }
+        // Weights come back from a checkpoint in the file's order; the network's is the one to give on.
+        let mut found = if self.best.is_empty() { self.current() } else { self.best };
+        let specs = self.job.graph.param_specs();
+        let mut params: Params =
+            specs.iter().filter_map(|(name, _)| Some((name.clone(), found.remove(name)?))).collect();
+        params
+            .extend(found.iter().map(|(name, tensor)| (name.to_owned(), tensor.clone())).collect::<Vec<_>>());
+        let validated = self.state.best_epoch > 0;
+        Ok(Outcome {
+            params,
+            best_epoch: if validated { self.state.best_epoch } else { self.state.epochs_done },
+            epochs: self.state.epochs_done,
+            stopped_early: self.state.stopped_early,
+            history: self.state.history,
+        })
+    }
+
+    /// One pass over the training data.
+    fn epoch(
+        &mut self,
+        epoch: u64,
+        recorded: bool,
+        order: &mut Vec<usize>,
+        observer: &mut dyn Observer,
+    ) -> Result<Tally, TrainError> {
+        let settings = self.job.settings;
+        let samples = self.job.train.labels().len();
+        let mut tally = Tally::new(recorded);
+        let (stepper, program) = (&mut self.stepper, &mut *self.program);
+        // The quick way for tiny problems: nothing is shuffled, copied or told.
+        if self.batch == samples
+            && settings.balance != Balance::Sampler
+            && let Some(batch) = self.job.train.whole()
+        {
+            stepper.step(program, batch, epoch, 0, &mut tally)?;
+            return Ok(tally);
+        }
+        if settings.balance == Balance::Sampler {
+            order::draw_balanced(order, &self.classes.by_class, settings.seed, epoch);
+        } else if self.batch == samples {
+            order.clear();
+            order.extend(0..samples);
+        } else {
+            order::shuffle(order, samples, settings.seed, epoch);
+        }
+        tally.count_right = true;
+        let mut index = 0;
+        let (batches, epochs) = (self.steps.per_epoch, settings.epochs);
+        self.job.train.batches(epoch, order, self.batch, &mut |batch| {
+            let loss = stepper.step(program, batch, epoch, index, &mut tally)?;
+            index += 1;
+            let images = batch.labels.len();
+            let learning_rate = stepper.learning_rate;
+            let epoch = epoch + 1;
+            observer.batch(&BatchDone { epoch, epochs, batch: index, batches, images, loss, learning_rate });
+            Ok(())
+        })?;
+        if tally.images == 0 {
+            return Err(TrainError::Data("none of the training images could be read".to_owned()));
+        }
+        Ok(tally)
+    }
+
+    /// The weights that are validated and kept.
+    fn current(&self) -> Params {
+        let averaged = self.job.settings.ema_decay.and_then(|_| self.program.averaged_params());
+        averaged.unwrap_or_else(|| self.program.params())
+    }
+
+    /// After an epoch: validation, the best, patience, the record, perhaps a checkpoint.
+    fn record(&mut self, tally: Tally, observer: &mut dyn Observer) -> Result<(), TrainError> {
+        let (settings, epoch) = (self.job.settings, self.state.epochs_done);
+        let current = self.current();
+        let mut evaluation = None;
+        if let Some(source) = self.job.validation.as_deref_mut() {
+            let (device, graph, loss) = (self.job.device, self.job.graph, &settings.loss);
+            evaluation = Some(evaluate(device, graph, &current, loss, source, self.batch)?);
+        }
+        let unsound = match &evaluation {
+            Some(evaluation) => !evaluation.loss.is_finite(),
+            None => current.iter().any(|(_, tensor)| tensor.iter().any(|x| !x.is_finite())),
+        };
+        if unsound {
+            return Err(self.stepper.diverged(f64::NAN, epoch - 1, self.steps.per_epoch - 1));
+        }
+        let mut best = false;
+        if let Some(evaluation) = &evaluation {
+            best = self.state.best_score.is_none_or(|(accuracy, loss)| {
+                let (accuracy, loss) = (f64::from_bits(accuracy), f64::from_bits(loss));
+                evaluation.accuracy > accuracy || (evaluation.accuracy == accuracy && evaluation.loss < loss)
+            });
+            self.state.waited += 1;
+            if best {
+                self.state.best_score = Some((evaluation.accuracy.to_bits(), evaluation.loss.to_bits()));
+                self.state.best_epoch = epoch;
+                self.state.waited = 0;
+                self.best = current;
+            }
+            self.state.stopped_early =
+                epoch < settings.epochs && settings.patience.is_some_and(|limit| self.state.waited >= limit);
+        }
+        let record = EpochRecord {
+            epoch,
+            learning_rate: self.stepper.learning_rate,
+            loss: tally.loss(),
+            accuracy: tally.accuracy(),
+            val_loss: evaluation.as_ref().map(|evaluation| evaluation.loss),
+            val_accuracy: evaluation.as_ref().map(|evaluation| evaluation.accuracy),
+            best,
+            seconds: self.began.elapsed().as_secs_f64(),
+        };
+        self.state.history.push(record.clone());
+        if let Some(run) = self.job.run {
+            run.append(&record)?;
+            let last = epoch == settings.epochs || self.state.stopped_early;
+            if last || self.written.elapsed() >= run.interval || run.interval == Duration::ZERO {
+                run.write(&Checkpoint {
+                    state: self.state.clone(),
+                    params: self.program.params(),
+                    optimizer: self.program.optimizer_state(),
+                    best: self.best.clone(),
+                })?;
+                self.written = Instant::now();
+            }
+        }
+        observer.epoch(&record);
+        Ok(())
+    }
+}
+
+fn check_input(job: &Job<'_>) -> Result<(), TrainError> {
+    let wanted = job.graph.input_shape();
+    for source in [Some(&*job.train), job.validation.as_deref()].into_iter().flatten() {
+        if source.input_len() != wanted.elements() {
+            return Err(TrainError::Settings(format!(
+                "the network takes {wanted} ({} numbers), a sample has {}",
+                wanted.elements(),
+                source.input_len()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Batch norm can't work on a single number per channel.
+fn check_batch_norm(graph: &Graph, samples: usize, batch: usize) -> Result<(), TrainError> {
+    let last = match samples % batch {
+        0 => batch,
+        rest => rest,
+    };
+    let norms = graph.nodes.iter().find(|n| matches!(n.op, Op::BatchNorm2d(_)) && n.shape.pixels() == 1);
+    match norms {
+        Some(node) if last == 1 => Err(TrainError::Settings(format!(
+            "the last batch of an epoch has 1 image ({samples} images in batches of {batch}), so the batch norm \
+             `{}` would see a single number per channel and could only answer its bias; choose a batch size of at \
+             least 2 that doesn't leave one image over",
+            node.name
+        ))),
+        _ => Ok(()),
+    }
+}
