@@ -3,3 +3,4 @@
 
 pub mod drawn;
 pub mod features;
+pub mod vary;
