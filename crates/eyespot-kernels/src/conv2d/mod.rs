@@ -6,6 +6,7 @@
 //! [`Conv2d`](https://pytorch.org/docs/stable/generated/torch.nn.Conv2d.html).
 
 mod depthwise;
+mod depthwise_gradient;
 mod direct;
 mod inference;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod reference;
 #[cfg(test)]
 mod tests;
 mod training;
+mod weight_gradient;
 
 pub use inference::Conv2dKernel;
 pub use training::Conv2dTraining;
@@ -84,33 +86,5 @@ impl Conv2dShape {
         );
         assert!(self.stride.0 > 0 && self.stride.1 > 0 && self.dilation.0 > 0 && self.dilation.1 > 0);
         assert!(self.kernel.0 > 0 && self.kernel.1 > 0);
-    }
-}
-
-/// Calls `f(output pixel, output channel, input float, weight float)` for every product of one image.
-fn products(s: &Conv2dShape, mut f: impl FnMut(usize, usize, usize, usize)) {
-    let (group_in, group_out) = (s.group_in(), s.group_out());
-    for i in 0..s.out_h {
-        for j in 0..s.out_w {
-            for u in 0..s.kernel.0 {
-                for v in 0..s.kernel.1 {
-                    let (y, x) = (i * s.stride.0 + u * s.dilation.0, j * s.stride.1 + v * s.dilation.1);
-                    if y < s.padding.0 || x < s.padding.1 {
-                        continue;
-                    }
-                    let (y, x) = (y - s.padding.0, x - s.padding.1);
-                    if y >= s.in_h || x >= s.in_w {
-                        continue;
-                    }
-                    for o in 0..s.out_c {
-                        for c in 0..group_in {
-                            let input = (y * s.in_w + x) * s.in_c + o / group_out * group_in + c;
-                            let weight = ((o * group_in + c) * s.kernel.0 + u) * s.kernel.1 + v;
-                            f(i * s.out_w + j, o, input, weight);
-                        }
-                    }
-                }
-            }
-        }
     }
 }

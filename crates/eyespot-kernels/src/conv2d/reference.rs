@@ -1,6 +1,34 @@
 //! The definition of convolution and its gradients, written out as loops: what the fast paths are tested against.
 
-use super::{Conv2dShape, products};
+use super::Conv2dShape;
+
+/// Calls `f(output pixel, output channel, input float, weight float)` for every product of one image.
+fn products(s: &Conv2dShape, mut f: impl FnMut(usize, usize, usize, usize)) {
+    let (group_in, group_out) = (s.group_in(), s.group_out());
+    for i in 0..s.out_h {
+        for j in 0..s.out_w {
+            for u in 0..s.kernel.0 {
+                for v in 0..s.kernel.1 {
+                    let (y, x) = (i * s.stride.0 + u * s.dilation.0, j * s.stride.1 + v * s.dilation.1);
+                    if y < s.padding.0 || x < s.padding.1 {
+                        continue;
+                    }
+                    let (y, x) = (y - s.padding.0, x - s.padding.1);
+                    if y >= s.in_h || x >= s.in_w {
+                        continue;
+                    }
+                    for o in 0..s.out_c {
+                        for c in 0..group_in {
+                            let input = (y * s.in_w + x) * s.in_c + o / group_out * group_in + c;
+                            let weight = ((o * group_in + c) * s.kernel.0 + u) * s.kernel.1 + v;
+                            f(i * s.out_w + j, o, input, weight);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
 
 /// `y` without activation; sums in `f64`.
 pub(super) fn forward(s: &Conv2dShape, x: &[f32], weights: &[f32], bias: Option<&[f32]>) -> Vec<f32> {

@@ -1,7 +1,10 @@
 //! Convolution with weights that change at every step: forward and both gradients.
 
 use super::Conv2dShape;
+use super::depthwise::Depthwise;
+use super::depthwise_gradient::DepthwiseGradient;
 use super::direct::{Direct, Geometry, Operands};
+use super::weight_gradient::WeightGradient;
 use crate::Threads;
 use crate::simd::Isa;
 
@@ -10,9 +13,22 @@ use crate::simd::Isa;
 pub struct Conv2dTraining {
     shape: Conv2dShape,
     max_images: usize,
-    forward: Direct,
-    /// One plan for each phase of the stride.
-    backward_input: Vec<Direct>,
+    plan: Plan,
+}
+
+#[derive(Debug)]
+enum Plan {
+    Direct {
+        forward: Direct,
+        /// One plan for each phase of the stride.
+        backward_input: Vec<Direct>,
+        backward_weights: WeightGradient,
+    },
+    Depthwise {
+        forward: Depthwise,
+        backward_input: Depthwise,
+        backward_weights: DepthwiseGradient,
+    },
 }
 
 #[allow(clippy::too_many_arguments)] // the plain lists read better than structs used once
@@ -24,15 +40,34 @@ impl Conv2dTraining {
 
     pub(super) fn with_isa(isa: Isa, shape: Conv2dShape, max_images: usize) -> Self {
         shape.check();
-        let forward = Direct::new(isa, Geometry::forward(&shape));
-        let backward_input =
-            Geometry::backward_input(&shape).into_iter().map(|g| Direct::new(isa, g)).collect();
-        Self { shape, max_images, forward, backward_input }
+        let plan = if Depthwise::fits(&shape) {
+            Plan::Depthwise {
+                forward: Depthwise::forward(isa, shape),
+                backward_input: Depthwise::backward_input(isa, shape),
+                backward_weights: DepthwiseGradient::new(isa, shape),
+            }
+        } else {
+            let phases = Geometry::backward_input(&shape);
+            Plan::Direct {
+                forward: Direct::new(isa, Geometry::forward(&shape)),
+                backward_input: phases.into_iter().map(|g| Direct::new(isa, g)).collect(),
+                backward_weights: WeightGradient::new(isa, shape),
+            }
+        };
+        Self { shape, max_images, plan }
     }
 
     /// Floats of scratch memory that the three passes need; they may share it.
     pub fn scratch_len(&self, _threads: &Threads) -> usize {
-        self.backward_input.iter().map(Direct::packed_len).max().unwrap_or(0).max(self.forward.packed_len())
+        match &self.plan {
+            Plan::Direct { forward, backward_input, backward_weights } => {
+                let backward_input = backward_input.iter().map(Direct::packed_len).max().unwrap_or(0);
+                forward.packed_len().max(backward_input).max(backward_weights.scratch_len(self.max_images))
+            }
+            Plan::Depthwise { forward, backward_weights, .. } => {
+                forward.packed_len().max(backward_weights.scratch_len(self.max_images))
+            }
+        }
     }
 
     /// `output = convolution(input, weights) + bias`; activations dense NHWC, weights OIHW.
@@ -51,12 +86,16 @@ impl Conv2dTraining {
     ) {
         let s = &self.shape;
         self.check(images, weights);
-        let taps = s.kernel.0 * s.kernel.1;
-        self.forward.pack(threads, weights, bias, scratch, |g, o, c, tap| {
-            ((g * s.group_out() + o) * s.group_in() + c) * taps + tap
-        });
-        let operands = operands(images, input, scratch, s.out_c);
-        self.forward.run(threads, operands, output);
+        match &self.plan {
+            Plan::Direct { forward, .. } => {
+                forward.pack(threads, weights, bias, scratch, |g, o, c, tap| self.weight(g, o, c, tap));
+                forward.run(threads, operands(images, input, scratch, s.out_c), output);
+            }
+            Plan::Depthwise { forward, .. } => {
+                forward.pack(weights, bias, false, scratch);
+                forward.run(threads, operands(images, input, scratch, s.out_c), output);
+            }
+        }
     }
 
     /// The gradient of the loss with respect to the input, from `dy`, that with respect to the output: `dx[n, y, x, c] =
@@ -72,12 +111,17 @@ impl Conv2dTraining {
     ) {
         let s = &self.shape;
         self.check(images, weights);
-        let taps = s.kernel.0 * s.kernel.1;
-        for plan in &self.backward_input {
-            plan.pack(threads, weights, None, scratch, |g, c, o, tap| {
-                ((g * s.group_out() + o) * s.group_in() + c) * taps + tap
-            });
-            plan.run(threads, operands(images, dy, scratch, s.in_c), dx);
+        match &self.plan {
+            Plan::Direct { backward_input, .. } => {
+                for plan in backward_input {
+                    plan.pack(threads, weights, None, scratch, |g, c, o, tap| self.weight(g, o, c, tap));
+                    plan.run(threads, operands(images, dy, scratch, s.in_c), dx);
+                }
+            }
+            Plan::Depthwise { backward_input, .. } => {
+                backward_input.pack(weights, None, true, scratch);
+                backward_input.run(threads, operands(images, dy, scratch, s.in_c), dx);
+            }
         }
     }
 
@@ -85,26 +129,29 @@ impl Conv2dTraining {
     /// and `db`.
     pub fn backward_weights(
         &self,
-        _threads: &Threads,
+        threads: &Threads,
         images: usize,
         x: &[f32],
         dy: &[f32],
         dw: &mut [f32],
         db: Option<&mut [f32]>,
-        _scratch: &mut [f32],
+        scratch: &mut [f32],
     ) {
-        let s = &self.shape;
         self.check(images, dw);
-        dw.fill(0.0);
-        for (x, dy) in x.chunks_exact(s.input_len()).zip(dy.chunks_exact(s.output_len())).take(images) {
-            super::products(s, |pixel, o, i, w| dw[w] += dy[pixel * s.out_c + o] * x[i]);
-        }
-        if let Some(db) = db {
-            db.fill(0.0);
-            for pixel in dy[..images * s.output_len()].chunks_exact(s.out_c) {
-                db.iter_mut().zip(pixel).for_each(|(db, dy)| *db += dy);
+        match &self.plan {
+            Plan::Direct { backward_weights, .. } => {
+                backward_weights.run(threads, images, x, dy, dw, db, scratch);
+            }
+            Plan::Depthwise { backward_weights, .. } => {
+                backward_weights.run(threads, images, x, dy, dw, db, scratch);
             }
         }
+    }
+
+    /// Where the weight from input channel `c` to output channel `o`, both of group `g`, lies for a tap.
+    fn weight(&self, g: usize, o: usize, c: usize, tap: usize) -> usize {
+        let s = &self.shape;
+        ((g * s.group_out() + o) * s.group_in() + c) * s.kernel.0 * s.kernel.1 + tap
     }
 
     fn check(&self, images: usize, weights: &[f32]) {
