@@ -1,5 +1,6 @@
 //! What can go wrong with a file.
 
+use crate::Misfit;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -24,6 +25,9 @@ pub enum FormatError {
         /// Why.
         source: ReadError,
     },
+    /// Weights of another network.
+    #[error("{0}")]
+    DoesNotFit(Box<Misfit>),
     /// A model that can't be written down.
     #[error("the model can't be saved: {0}")]
     CannotSave(String),

@@ -11,16 +11,22 @@
 
 mod atomic;
 mod bytes;
+mod cause;
 mod element;
 mod error;
+mod fit;
 mod limits;
+mod misfit;
 mod model_file;
 mod names;
+mod pytorch;
 mod safetensors_file;
 mod weights;
 
 pub use atomic::write_atomically;
 pub use error::{FormatError, ReadError};
+pub use fit::{Fitted, fit_weights};
+pub use misfit::{Misfit, Misshaped};
 pub use model_file::{FORMAT_VERSION, ModelFile};
 pub use safetensors_file::{safetensors_bytes, write_safetensors};
 pub use weights::{read_weights, weights_from_bytes};

@@ -1,9 +1,10 @@
 //! Names as files have them, and as networks have them.
 
-/// Whether a tensor is batch norm's count of batches: PyTorch saves it, and nothing here reads it, because the
-/// running statistics move with a fixed momentum.
-pub(crate) fn is_batch_counter(name: &str) -> bool {
-    name == "num_batches_tracked" || name.ends_with(".num_batches_tracked")
+/// Whether a tensor only counts: batch norm's batches, or the steps in an average of weights. PyTorch saves these, and
+/// nothing here reads them, because running statistics move with a fixed momentum.
+pub(crate) fn is_counter(name: &str) -> bool {
+    let last = name.rsplit('.').next();
+    last == Some("num_batches_tracked") || last == Some("n_averaged")
 }
 
 /// Prefixes that wrappers put before every name: data parallel training, compiled and nested models.

@@ -46,7 +46,7 @@ pub(crate) fn read(bytes: &[u8], budget: &mut Budget) -> Result<Contents, ReadEr
     let mut params = Params::new();
     for name in metadata.offset_keys() {
         let Some(info) = metadata.info(&name) else { continue };
-        if names::is_batch_counter(&name) {
+        if names::is_counter(&name) {
             continue;
         }
         let element = element(info.dtype).ok_or_else(|| {

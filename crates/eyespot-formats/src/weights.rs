@@ -2,7 +2,7 @@
 
 use crate::error::{damaged, unsupported};
 use crate::limits::Budget;
-use crate::{FormatError, ReadError, names, safetensors_file};
+use crate::{FormatError, ReadError, names, pytorch, safetensors_file};
 use eyespot_graph::{Params, Tensor};
 use std::path::Path;
 
@@ -25,6 +25,10 @@ pub fn weights_from_bytes(bytes: &[u8]) -> Result<Params, ReadError> {
     let mut budget = Budget::for_file(bytes.len());
     let params = if bytes.get(8) == Some(&b'{') {
         safetensors_file::read(bytes, &mut budget)?.params
+    } else if bytes.starts_with(b"PK\x03\x04") {
+        pytorch::read_zip(bytes, &mut budget)?
+    } else if bytes.first() == Some(&0x80) {
+        pytorch::read_legacy(bytes, &mut budget)?
     } else {
         return Err(unsupported(
             "it is neither a safetensors file nor a PyTorch checkpoint (zip or legacy); \
