@@ -1,6 +1,27 @@
 #![forbid(unsafe_code)]
-//! See the crate description.
+//! Pictures to tensors.
+//!
+//! [`Dataset::open`] finds the labelled pictures of a folder, a CSV or MNIST's files; [`decode`] reads one picture;
+//! a [`Transform`] makes it the tensor a network wants; [`Augment`] varies it in training; a [`Loader`] does all of
+//! this on several threads and hands out whole batches in order.
+//!
+//! Pictures are [`image::RgbImage`], also grey ones (three equal channels). Tensors are `f32`, `[height, width,
+//! channels]` in memory (NHWC for a batch).
 
+mod dataset;
+mod decode;
 pub mod drawn;
+mod error;
 pub mod features;
+mod loader;
+mod resize;
+mod sample;
+mod transform;
 pub mod vary;
+
+pub use dataset::{Dataset, Layout, SplitOptions};
+pub use decode::{Limits, decode, decode_bytes};
+pub use error::{DataError, DecodeError};
+pub use loader::{Batch, Failure, Loader, LoaderOptions, pictures, shuffled};
+pub use sample::Sample;
+pub use transform::{Fit, Transform};

@@ -1,0 +1,283 @@
+//! Labelled pictures: where they are, what their classes are called, and which are for training.
+
+mod csv;
+pub(crate) mod folder;
+mod idx;
+mod split;
+
+use crate::{DataError, Sample};
+pub(crate) use idx::IdxImages;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+/// How pictures are labelled and divided.
+#[derive(Debug, Clone)]
+pub struct SplitOptions {
+    /// Decides which pictures become validation pictures where the data doesn't say.
+    pub seed: u64,
+    /// Share of each class set aside for validation where the data has no validation part: 0 (none) to below 1.
+    /// Default 0.2. Rounded to whole pictures, at least one of each class that has two.
+    pub validation: f64,
+    /// The classes of a model, in its order. Labels are matched by name; without it the names found are sorted.
+    pub classes: Option<Vec<String>>,
+    /// Further names of the model's classes: folder name and index into `classes`.
+    pub aliases: Vec<(String, usize)>,
+}
+
+impl Default for SplitOptions {
+    fn default() -> Self {
+        SplitOptions { seed: 0, validation: 0.2, classes: None, aliases: Vec::new() }
+    }
+}
+
+/// How the data was laid out on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// `root/{train,val,test}/CLASS/…`
+    SplitFolders,
+    /// `root/CLASS/…`
+    ClassFolders,
+    /// A CSV with `path,label[,split]`.
+    Csv,
+    /// MNIST's IDX files.
+    Idx,
+}
+
+/// Labelled pictures, divided for training, validation and testing.
+///
+/// The same folder and options give the same data set in the same order on every machine.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    /// The path it was opened from.
+    pub path: PathBuf,
+    /// How the data was laid out.
+    pub layout: Layout,
+    /// Names of the classes; a [`Sample::label`] is an index into them.
+    pub classes: Vec<String>,
+    /// Pictures to learn from.
+    pub train: Vec<Sample>,
+    /// Pictures to watch the training by.
+    pub val: Vec<Sample>,
+    /// Pictures kept apart from training altogether; often none.
+    pub test: Vec<Sample>,
+    /// What a person should know about the data, a sentence each: files passed over, classes missing from a part.
+    pub notices: Vec<String>,
+    divided: bool,
+}
+
+/// Which part of the data set a picture belongs to; `None` where the data doesn't say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Train,
+    Val,
+    Test,
+}
+
+impl Part {
+    fn named(name: &str) -> Option<Part> {
+        match name {
+            "train" | "training" => Some(Part::Train),
+            "val" | "valid" | "validation" => Some(Part::Val),
+            "test" => Some(Part::Test),
+            _ => None,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Part::Train => "train",
+            Part::Val => "val",
+            Part::Test => "test",
+        }
+    }
+}
+
+/// A picture as found, before classes have numbers.
+struct Found {
+    path: PathBuf,
+    class: String,
+    part: Option<Part>,
+    /// For pictures in memory.
+    memory: Option<(std::sync::Arc<IdxImages>, usize)>,
+}
+
+/// All that a layout yields.
+struct Listing {
+    layout: Layout,
+    /// Includes classes without pictures.
+    classes: Vec<String>,
+    found: Vec<Found>,
+    notices: Vec<String>,
+}
+
+impl Dataset {
+    /// Finds the labelled pictures at a path. Files are listed, not decoded.
+    ///
+    /// - `root/{train,val|valid|validation,test}/CLASS/…`: the parts as given.
+    /// - `root/CLASS/…`: `validation` of each class is set aside, chosen by `seed`.
+    /// - a CSV file with the columns `path,label` and optionally `split` (train, val or test), or a folder that holds
+    ///   nothing but CSVs is not looked into: name the file. Paths are relative to the CSV.
+    /// - a folder with MNIST's four IDX files, plain or `.gz`: `train-*` for training, `t10k-*` or `test-*` for testing.
+    ///
+    /// Where there is a training part but none for validation, validation pictures are set aside from the training part.
+    ///
+    /// A class folder is searched with its sub-folders, in the order of names. Pictures are files that end in one of
+    /// torchvision's endings (.jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp, any case); other files are passed over,
+    /// and counted in `notices`. Hidden files and folders (a leading dot) are skipped. Links are followed.
+    ///
+    /// # Errors
+    /// If there is no data set at the path: the text says what was found and what is expected.
+    pub fn open(path: impl AsRef<Path>, options: &SplitOptions) -> Result<Dataset, DataError> {
+        let path = path.as_ref();
+        if !(0.0..1.0).contains(&options.validation) {
+            let given = options.validation;
+            return Err(DataError::Setting(format!("validation is {given}; it must be 0 to below 1")));
+        }
+        let metadata = std::fs::metadata(path).map_err(|source| match source.kind() {
+            std::io::ErrorKind::NotFound => DataError::NotFound(path.into()),
+            _ => DataError::Io { path: path.into(), source },
+        })?;
+        let listing = if metadata.is_dir() {
+            match idx::list(path)? {
+                Some(listing) => listing,
+                None => folder::list(path)?,
+            }
+        } else if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv")) {
+            csv::list(path)?
+        } else {
+            return Err(DataError::IsAFile(path.into()));
+        };
+        number(path, listing, options)
+    }
+
+    /// The pictures to judge a model by: the test part, else the validation part, of data that is divided on disk;
+    /// all pictures of data that isn't.
+    pub fn evaluation(&self) -> Vec<Sample> {
+        if !self.divided {
+            let mut all: Vec<Sample> = self.train.iter().chain(&self.val).cloned().collect();
+            all.sort_by(|a, b| a.path.cmp(&b.path));
+            return all;
+        }
+        [&self.test, &self.val, &self.train]
+            .into_iter()
+            .find(|part| !part.is_empty())
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// Training pictures of each class.
+    pub fn class_counts(&self) -> Vec<usize> {
+        count(&self.train, self.classes.len())
+    }
+}
+
+fn count(samples: &[Sample], classes: usize) -> Vec<usize> {
+    let mut counts = vec![0; classes];
+    for sample in samples {
+        counts[sample.label] += 1;
+    }
+    counts
+}
+
+/// Gives classes their numbers, and every picture its part.
+fn number(path: &Path, listing: Listing, options: &SplitOptions) -> Result<Dataset, DataError> {
+    let Listing { layout, classes: found_classes, found, mut notices } = listing;
+    let classes = options.classes.clone().unwrap_or_else(|| found_classes.clone());
+    let mut index: HashMap<&str, usize> = HashMap::new();
+    let aliases = options.aliases.iter().map(|(name, number)| (name.as_str(), *number));
+    for (name, number) in aliases.filter(|(_, number)| *number < classes.len()) {
+        index.insert(name, number);
+    }
+    for (number, name) in classes.iter().enumerate() {
+        index.insert(name, number);
+    }
+    let unknown: Vec<&str> =
+        found_classes.iter().map(String::as_str).filter(|name| !index.contains_key(name)).collect();
+    if unknown.len() == found_classes.len() && !unknown.is_empty() {
+        return Err(DataError::UnknownClasses {
+            path: path.into(),
+            found: some_of(&found_classes),
+            known: some_of(&classes),
+        });
+    }
+    let mut dataset = Dataset {
+        path: path.into(),
+        layout,
+        divided: found.iter().any(|found| found.part.is_some()),
+        train: Vec::new(),
+        val: Vec::new(),
+        test: Vec::new(),
+        notices: Vec::new(),
+        classes: Vec::new(),
+    };
+    let mut left_out = 0;
+    for found in found {
+        let Some(&label) = index.get(found.class.as_str()) else {
+            left_out += 1;
+            continue;
+        };
+        let sample = match found.memory {
+            Some((images, number)) => Sample::in_memory(images, number, label),
+            None => Sample::file(found.path, label),
+        };
+        match found.part {
+            None | Some(Part::Train) => dataset.train.push(sample),
+            Some(Part::Val) => dataset.val.push(sample),
+            Some(Part::Test) => dataset.test.push(sample),
+        }
+    }
+    if left_out > 0 {
+        notices.push(format!(
+            "{left_out} pictures are left out: the model knows no class called {}",
+            some_of(&unknown)
+        ));
+    }
+    if dataset.val.is_empty() && options.validation > 0.0 {
+        let train = std::mem::take(&mut dataset.train);
+        (dataset.train, dataset.val) =
+            split::stratified(train, classes.len(), options.validation, options.seed);
+    }
+    dataset.classes = classes;
+    add_class_notices(&dataset, options.classes.is_some(), &mut notices);
+    dataset.notices = notices;
+    Ok(dataset)
+}
+
+/// Names classes that some part lacks.
+fn add_class_notices(dataset: &Dataset, classes_given: bool, notices: &mut Vec<String>) {
+    let parts = [(Part::Train, &dataset.train), (Part::Val, &dataset.val), (Part::Test, &dataset.test)];
+    let parts = parts.into_iter().filter(|(_, samples)| !samples.is_empty());
+    let counts: Vec<_> = parts.map(|(part, samples)| (part, count(samples, dataset.classes.len()))).collect();
+    let in_any = |class: usize| counts.iter().any(|(_, counts)| counts[class] > 0);
+    let nowhere: Vec<&str> =
+        (0..dataset.classes.len()).filter(|&c| !in_any(c)).map(|c| dataset.classes[c].as_str()).collect();
+    // A model of 1,000 classes is often judged on ten of them.
+    if !nowhere.is_empty() && !classes_given {
+        notices.push(format!("there are no pictures of {}", some_of(&nowhere)));
+    }
+    for (part, counts) in &counts {
+        let lacking: Vec<&str> = (0..dataset.classes.len())
+            .filter(|&class| counts[class] == 0 && in_any(class))
+            .map(|class| dataset.classes[class].as_str())
+            .collect();
+        if !lacking.is_empty() {
+            notices.push(format!("the {} part has no pictures of {}", part.name(), some_of(&lacking)));
+        }
+    }
+    if dataset.classes.len() == 1 {
+        notices.push(format!(
+            "there is only one class, {}; a classifier needs at least two",
+            dataset.classes[0]
+        ));
+    }
+}
+
+/// The first few of many names.
+fn some_of<S: AsRef<str>>(names: &[S]) -> String {
+    const SHOWN: usize = 10;
+    let mut text = names.iter().take(SHOWN).map(S::as_ref).collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN {
+        text.push_str(&format!(" and {} more", names.len() - SHOWN));
+    }
+    text
+}

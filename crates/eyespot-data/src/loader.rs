@@ -1,0 +1,226 @@
+//! Batches of tensors, prepared on several threads while the last batch is in use.
+
+mod queue;
+mod stream;
+
+use crate::resize::Scratch;
+use crate::{DataError, DecodeError, Limits, Sample, Transform};
+use queue::Queue;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+pub use stream::pictures;
+
+/// Batches in preparation while one is in use; more where batches are smaller than the threads could work on.
+const AHEAD: usize = 2;
+
+/// How pictures become batches.
+#[derive(Debug, Clone)]
+pub struct LoaderOptions {
+    /// Pictures in a batch; the last one may have fewer.
+    pub batch_size: usize,
+    /// Threads that read and prepare pictures; 0 for one per core. Results don't depend on it.
+    pub threads: usize,
+    /// What is made of each picture.
+    pub transform: Transform,
+    /// How large a picture may be.
+    pub limits: Limits,
+    /// Whether a picture that can't be read ends the loading, in place of being left out and reported.
+    pub strict: bool,
+}
+
+impl LoaderOptions {
+    /// Batches of 32, all cores, unreadable pictures left out.
+    pub fn new(transform: Transform) -> LoaderOptions {
+        LoaderOptions { batch_size: 32, threads: 0, transform, limits: Limits::default(), strict: false }
+    }
+}
+
+/// A picture that can't be used.
+#[derive(Debug)]
+pub struct Failure {
+    /// The file.
+    pub path: PathBuf,
+    /// Why.
+    pub cause: DecodeError,
+}
+
+/// Pictures ready for the network.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// `[images, height, width, channels]`, without the pictures that failed.
+    pub inputs: Vec<f32>,
+    /// Each picture's class.
+    pub labels: Vec<usize>,
+    /// Each picture's file.
+    pub paths: Vec<PathBuf>,
+    /// Each picture's index in the list of samples; for [`Loader::stream`], its number from the start.
+    pub indices: Vec<usize>,
+    /// Pictures of this batch that can't be read, in their order.
+    pub failures: Vec<Failure>,
+}
+
+impl Batch {
+    /// Pictures in the batch.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether every picture failed.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+}
+
+/// Reads and prepares pictures on several threads and yields them in batches, in order.
+///
+/// While a batch is in use the next two are being prepared, never more: memory stays bounded for any number of
+/// pictures. Dropping the loader stops its threads.
+///
+/// A batch holds `batch_size` consecutive pictures less those that can't be read, so it may be smaller or even empty.
+///
+/// ```no_run
+/// use eyespot_data::{Dataset, Loader, LoaderOptions, SplitOptions, Transform, shuffled};
+/// let data = Dataset::open("photos", &SplitOptions::default())?;
+/// let order = shuffled(data.train.len(), 7, 0);
+/// for batch in Loader::new(&data.train, order, LoaderOptions::new(Transform::imagenet()))? {
+///     let batch = batch?;
+///     println!("{} pictures, {} unreadable", batch.len(), batch.failures.len());
+/// }
+/// # Ok::<(), eyespot_data::DataError>(())
+/// ```
+pub struct Loader {
+    queue: Arc<Queue>,
+    workers: Vec<JoinHandle<()>>,
+    strict: bool,
+    ended: bool,
+}
+
+/// What every thread needs to prepare a picture.
+struct Recipe {
+    options: LoaderOptions,
+    table: Vec<[f32; 256]>,
+}
+
+impl Loader {
+    /// Loads samples in the order of a list of indices (see [`shuffled`]).
+    ///
+    /// # Errors
+    /// If a setting is out of its range or an index out of the list.
+    pub fn new(samples: &[Sample], order: Vec<usize>, options: LoaderOptions) -> Result<Loader, DataError> {
+        if let Some(index) = order.iter().find(|index| **index >= samples.len()) {
+            let count = samples.len();
+            return Err(DataError::Setting(format!("the order names picture {index} of {count}")));
+        }
+        let samples: Vec<(usize, Sample)> =
+            order.into_iter().map(|index| (index, samples[index].clone())).collect();
+        Loader::start(Box::new(samples.into_iter().map(Ok)), options)
+    }
+
+    /// Loads any number of pictures as an iterator names them; an error of the iterator is reported as a failure. See
+    /// [`pictures`].
+    ///
+    /// # Errors
+    /// If a setting is out of its range.
+    pub fn stream(
+        samples: impl Iterator<Item = Result<Sample, Failure>> + Send + 'static,
+        options: LoaderOptions,
+    ) -> Result<Loader, DataError> {
+        let samples = samples.enumerate().map(|(number, sample)| sample.map(|sample| (number, sample)));
+        Loader::start(Box::new(samples), options)
+    }
+
+    fn start(samples: queue::Samples, options: LoaderOptions) -> Result<Loader, DataError> {
+        options.transform.validate()?;
+        if options.batch_size == 0 {
+            return Err(DataError::Setting("the batch size is 0; it must be at least 1".into()));
+        }
+        let threads = match options.threads {
+            0 => std::thread::available_parallelism().map_or(1, |cores| cores.get()),
+            threads => threads,
+        };
+        // Enough pictures under way that a thread that is done finds work though the oldest batch isn't whole.
+        let ahead = AHEAD.max((2 * threads).div_ceil(options.batch_size));
+        let queue = Arc::new(Queue::new(samples, options.batch_size, options.transform.len(), ahead));
+        let strict = options.strict;
+        let recipe = Arc::new(Recipe { table: options.transform.table(), options });
+        let workers = (0..threads)
+            .map(|_| {
+                let (queue, recipe) = (queue.clone(), recipe.clone());
+                std::thread::spawn(move || work(&queue, &recipe))
+            })
+            .collect();
+        Ok(Loader { queue, workers, strict, ended: false })
+    }
+}
+
+fn work(queue: &Queue, recipe: &Recipe) {
+    let mut scratch = Scratch::default();
+    let mut tensor = vec![0.0; recipe.options.transform.len()];
+    while let Some(task) = queue.claim() {
+        // A picture that makes code panic must not leave the reader waiting for it.
+        let result =
+            catch_unwind(AssertUnwindSafe(|| recipe.prepare(&task.sample, &mut scratch, &mut tensor)))
+                .unwrap_or_else(|_| Err(DecodeError::Transform("an error in the program stopped it".into())));
+        queue.finish(task, result, &tensor);
+    }
+}
+
+impl Recipe {
+    fn prepare(&self, sample: &Sample, scratch: &mut Scratch, tensor: &mut [f32]) -> Result<(), DecodeError> {
+        let picture = sample.read(&self.options.limits)?;
+        self.options.transform.apply_with(scratch, &self.table, &picture, tensor)
+    }
+}
+
+impl Iterator for Loader {
+    type Item = Result<Batch, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let Some(mut batch) = self.queue.next_batch() else {
+            self.ended = true;
+            return None;
+        };
+        if self.strict && !batch.failures.is_empty() {
+            self.ended = true;
+            let Failure { path, cause } = batch.failures.swap_remove(0);
+            return Some(Err(DataError::Picture { path, cause }));
+        }
+        Some(Ok(batch))
+    }
+}
+
+impl Drop for Loader {
+    fn drop(&mut self) {
+        self.queue.stop();
+        for worker in self.workers.drain(..) {
+            // A worker that panicked has already ended; there is nothing left to clear up.
+            let _ = worker.join();
+        }
+    }
+}
+
+/// The numbers 0 to `count` − 1 in an order of their own for every seed and epoch.
+pub fn shuffled(count: usize, seed: u64, epoch: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..count).collect();
+    shuffle(&mut order, seed, epoch);
+    order
+}
+
+/// Fisher–Yates, from a stream of the generator that only this seed and number share.
+pub(crate) fn shuffle(items: &mut [usize], seed: u64, stream: u64) {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    random.set_stream(stream);
+    for last in (1..items.len()).rev() {
+        // Multiply-shift: the bias is below 2⁻³² for any list that fits in memory.
+        let chosen = ((u128::from(random.next_u64()) * (last as u128 + 1)) >> 64) as usize;
+        items.swap(chosen, last);
+    }
+}

@@ -1,0 +1,58 @@
+//! Real photos and real MNIST, where they are at hand.
+
+use eyespot_data::{Dataset, Layout, Loader, LoaderOptions, SplitOptions, Transform};
+use std::path::PathBuf;
+
+fn data(name: &str) -> Option<PathBuf> {
+    let root = std::env::var_os("EYESPOT_TEST_DATA").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data")),
+        PathBuf::from,
+    );
+    let path = root.join(name);
+    if !path.exists() {
+        eprintln!("skipped: no test data at {}", path.display());
+        return None;
+    }
+    Some(path)
+}
+
+#[test]
+fn hymenoptera_has_the_pictures_pytorch_finds() {
+    let Some(path) = data("hymenoptera") else { return };
+    let dataset = Dataset::open(path, &SplitOptions::default()).unwrap();
+    assert_eq!(dataset.layout, Layout::SplitFolders);
+    assert_eq!(dataset.classes, ["ants", "bees"]);
+    assert_eq!((dataset.train.len(), dataset.val.len(), dataset.test.len()), (244, 153, 0));
+    assert_eq!(dataset.class_counts(), [123, 121]);
+    // The intruder is passed over for its ending, and said so.
+    assert!(dataset.notices.iter().any(|n| n.contains("imageNotFound.gif")), "{:?}", dataset.notices);
+    let mut images = 0;
+    for batch in
+        Loader::new(&dataset.val, (0..153).collect(), LoaderOptions::new(Transform::imagenet())).unwrap()
+    {
+        let batch = batch.unwrap();
+        assert!(batch.failures.is_empty(), "{:?}", batch.failures);
+        assert_eq!(batch.inputs.len(), batch.len() * 224 * 224 * 3);
+        images += batch.len();
+    }
+    assert_eq!(images, 153);
+}
+
+#[test]
+fn mnist_has_its_published_counts() {
+    let Some(path) = data("mnist") else { return };
+    let whole = SplitOptions { validation: 0.0, ..SplitOptions::default() };
+    let dataset = Dataset::open(&path, &whole).unwrap();
+    assert_eq!(dataset.layout, Layout::Idx);
+    assert_eq!((dataset.train.len(), dataset.val.len(), dataset.test.len()), (60_000, 0, 10_000));
+    assert_eq!(dataset.classes.join(""), "0123456789");
+    // Published: https://en.wikipedia.org/wiki/MNIST_database; the README beside the data confirms the counts.
+    assert_eq!(dataset.class_counts(), [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]);
+    let divided = Dataset::open(&path, &SplitOptions::default()).unwrap();
+    assert_eq!((divided.train.len(), divided.val.len(), divided.test.len()), (48_000, 12_000, 10_000));
+    let mut options = LoaderOptions::new(Transform::unscaled(28, 28, 1));
+    options.batch_size = 100;
+    let batch = Loader::new(&dataset.test, (0..100).collect(), options).unwrap().next().unwrap().unwrap();
+    assert_eq!(batch.inputs.len(), 100 * 28 * 28);
+    assert!(batch.inputs.contains(&-1.0) && batch.inputs.contains(&1.0), "black and white are −1 and 1");
+}
