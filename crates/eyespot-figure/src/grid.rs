@@ -153,6 +153,19 @@ pub fn beside(figures: &[RgbImage]) -> RgbImage {
     all
 }
 
+/// Figures one below the other on white, their left edges aligned.
+pub fn below(figures: &[RgbImage]) -> RgbImage {
+    let width = figures.iter().map(|f| f.width()).max().unwrap_or(1);
+    let height = figures.iter().map(|f| f.height()).sum::<u32>().max(1);
+    let mut all = RgbImage::from_pixel(width, height, Rgb([255; 3]));
+    let mut y = 0;
+    for figure in figures {
+        overlay(&mut all, figure, 0, y);
+        y += i64::from(figure.height());
+    }
+    all
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,6 +196,6 @@ mod tests {
         let grid = Grid { title: "Nothing".into(), columns: 0, cell: 0, sharp: false };
         assert!(grid.draw(&[]).width() > 0);
         assert!(grid.draw(&[Cell::new(RgbImage::new(0, 0), "a caption too long for its cell")]).height() > 0);
-        assert!(beside(&[]).width() > 0);
+        assert!(beside(&[]).width() > 0 && below(&[]).width() > 0);
     }
 }

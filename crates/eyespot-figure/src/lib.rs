@@ -11,6 +11,6 @@ mod save;
 mod text;
 
 pub use chart::{Chart, Heat, Mark, PALETTE};
-pub use grid::{Cell, Grid, beside, grey, signed};
+pub use grid::{Cell, Grid, below, beside, grey, signed};
 pub use save::{FigureError, save_png};
 pub use text::{Size, draw_text, text_width};
