@@ -1,7 +1,7 @@
 //! Dropout whose mask is a function of seed, step, layer and position, so it is the same for any number of threads
 //! and need not be stored.
 
-use crate::instruction_sets::{self, Kernel};
+use crate::vectorised::{self, Kernel};
 use crate::{BLOCK, Threads};
 
 /// One layer's dropout in one training step.
@@ -24,13 +24,13 @@ impl Dropout {
         assert_eq!(x.len(), y.len(), "input and output have one length");
         threads.chunks(y, BLOCK, |block, y| {
             y.copy_from_slice(&x[block * BLOCK..][..y.len()]);
-            instruction_sets::run(self.mask(block, y));
+            vectorised::run(self.mask(block, y));
         });
     }
 
     /// As [`Dropout::apply`], in place.
     pub fn apply_in_place(&self, threads: &Threads, x: &mut [f32]) {
-        threads.chunks(x, BLOCK, |block, x| instruction_sets::run(self.mask(block, x)));
+        threads.chunks(x, BLOCK, |block, x| vectorised::run(self.mask(block, x)));
     }
 
     fn mask<'a>(&self, block: usize, x: &'a mut [f32]) -> Mask<'a> {

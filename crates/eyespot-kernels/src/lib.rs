@@ -12,16 +12,18 @@ pub mod conv2d;
 pub mod dropout;
 pub mod gaussian;
 mod gemm;
-mod instruction_sets;
 pub mod linear;
 pub mod local_response_norm;
 mod math;
 pub mod optimizer;
 pub mod pointwise;
 pub mod pool;
+#[cfg(test)]
+mod same_bits;
 mod simd;
 pub mod softmax;
 mod threads;
+mod vectorised;
 
 pub use activation::Activation;
 pub use threads::Threads;

@@ -1,6 +1,6 @@
 //! Optimizer updates in one pass over the weights, and the norm of gradients; the rules are `torch.optim`'s.
 
-use crate::instruction_sets::{self, Kernel};
+use crate::vectorised::{self, Kernel};
 use crate::{BLOCK, Threads};
 
 /// What all rules share.
@@ -63,8 +63,8 @@ pub fn sgd(
     let velocity = if moving { velocity } else { &mut [] };
     threads.chunks_of([weights, velocity, average], BLOCK, |block, [weights, velocity, average]| {
         let gradient = &gradient[block * BLOCK..][..weights.len()];
-        instruction_sets::run(SgdStep { rule, step, gradient, weights: &mut *weights, velocity });
-        instruction_sets::run(Average { decay: step.ema_decay, weights, average });
+        vectorised::run(SgdStep { rule, step, gradient, weights: &mut *weights, velocity });
+        vectorised::run(Average { decay: step.ema_decay, weights, average });
     });
 }
 
@@ -108,8 +108,8 @@ pub fn adam(
     };
     threads.chunks_of([weights, mean, square, average], BLOCK, |block, [weights, mean, square, average]| {
         let gradient = &gradient[block * BLOCK..][..weights.len()];
-        instruction_sets::run(AdamStep { constants, gradient, weights: &mut *weights, mean, square });
-        instruction_sets::run(Average { decay: step.ema_decay, weights, average });
+        vectorised::run(AdamStep { constants, gradient, weights: &mut *weights, mean, square });
+        vectorised::run(Average { decay: step.ema_decay, weights, average });
     });
 }
 
@@ -122,7 +122,7 @@ pub fn squared_norm(threads: &Threads, gradient: &[f32]) -> f64 {
     threads.chunks(&mut parts[..count], 1, |index, sum| {
         let from = index * part;
         let gradient = &gradient[from..gradient.len().min(from + part)];
-        instruction_sets::run(SquaredNorm { gradient, sum: &mut sum[0] });
+        vectorised::run(SquaredNorm { gradient, sum: &mut sum[0] });
     });
     parts[..count].iter().sum()
 }

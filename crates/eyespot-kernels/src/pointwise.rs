@@ -1,6 +1,6 @@
 //! Functions of single numbers: ReLU and its kin, sigmoid, tanh, sgn, and the sum of two maps.
 
-use crate::instruction_sets::{self, Kernel};
+use crate::vectorised::{self, Kernel};
 use crate::{BLOCK, Threads, math};
 
 /// A function applied to each number by itself.
@@ -25,13 +25,13 @@ pub enum Pointwise {
 pub fn forward(threads: &Threads, function: Pointwise, x: &[f32], y: &mut [f32]) {
     assert_eq!(x.len(), y.len(), "input and output have one length");
     threads.chunks(y, BLOCK, |block, y| {
-        copy_and(&x[block * BLOCK..], y, |_, y| instruction_sets::run(Values { function, x: y }));
+        copy_and(&x[block * BLOCK..], y, |_, y| vectorised::run(Values { function, x: y }));
     });
 }
 
 /// `x[i] ← f(x[i])`.
 pub fn forward_in_place(threads: &Threads, function: Pointwise, x: &mut [f32]) {
-    threads.chunks(x, BLOCK, |_, x| instruction_sets::run(Values { function, x }));
+    threads.chunks(x, BLOCK, |_, x| vectorised::run(Values { function, x }));
 }
 
 /// `dx[i] = f'(x[i]) · dy[i]`, the derivative computed from the result `y` of the forward pass.
@@ -40,7 +40,7 @@ pub fn backward(threads: &Threads, function: Pointwise, y: &[f32], dy: &[f32], d
     threads.chunks(dx, BLOCK, |block, dx| {
         let y = &y[block * BLOCK..][..dx.len()];
         copy_and(&dy[block * BLOCK..], dx, |from, d| {
-            instruction_sets::run(Gradients { function, y: &y[from..][..d.len()], d });
+            vectorised::run(Gradients { function, y: &y[from..][..d.len()], d });
         });
     });
 }
@@ -49,7 +49,7 @@ pub fn backward(threads: &Threads, function: Pointwise, y: &[f32], dy: &[f32], d
 pub fn backward_in_place(threads: &Threads, function: Pointwise, y: &[f32], d: &mut [f32]) {
     assert_eq!(y.len(), d.len(), "result and gradient have one length");
     threads.chunks(d, BLOCK, |block, d| {
-        instruction_sets::run(Gradients { function, y: &y[block * BLOCK..][..d.len()], d });
+        vectorised::run(Gradients { function, y: &y[block * BLOCK..][..d.len()], d });
     });
 }
 
@@ -59,7 +59,7 @@ pub fn add(threads: &Threads, a: &[f32], b: &[f32], y: &mut [f32]) {
     threads.chunks(y, BLOCK, |block, y| {
         let b = &b[block * BLOCK..][..y.len()];
         copy_and(&a[block * BLOCK..], y, |from, sum| {
-            instruction_sets::run(AddTo { x: &b[from..][..sum.len()], sum });
+            vectorised::run(AddTo { x: &b[from..][..sum.len()], sum });
         });
     });
 }
@@ -68,13 +68,13 @@ pub fn add(threads: &Threads, a: &[f32], b: &[f32], y: &mut [f32]) {
 pub fn add_to(threads: &Threads, x: &[f32], sum: &mut [f32]) {
     assert_eq!(sum.len(), x.len(), "sum and summand have one length");
     threads.chunks(sum, BLOCK, |block, sum| {
-        instruction_sets::run(AddTo { x: &x[block * BLOCK..][..sum.len()], sum });
+        vectorised::run(AddTo { x: &x[block * BLOCK..][..sum.len()], sum });
     });
 }
 
 /// Zeroes `d` where a ReLU's result `y` is 0, on the calling thread.
 pub(crate) fn mask_relu(y: &[f32], d: &mut [f32]) {
-    instruction_sets::run(Gradients { function: Pointwise::Relu, y, d });
+    vectorised::run(Gradients { function: Pointwise::Relu, y, d });
 }
 
 /// Copies the beginning of `from` to `to` and applies an in-place function, in pieces that stay in the nearest cache,

@@ -1,6 +1,6 @@
 //! Softmax and its logarithm over the channels of each row.
 
-use crate::instruction_sets::{self, Kernel};
+use crate::vectorised::{self, Kernel};
 use crate::{BLOCK, Threads, math};
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ pub fn softmax(threads: &Threads, n: usize, x: &[f32], y: &mut [f32]) {
     assert_eq!(x.len(), y.len(), "input and output have one length");
     rows(threads, n, y, |range, y| {
         let x = &x[range];
-        instruction_sets::run(Exp { x, largest: largest(x), y });
+        vectorised::run(Exp { x, largest: largest(x), y });
         let share = (1.0 / sum(y)) as f32;
         y.iter_mut().for_each(|y| *y *= share);
     });
@@ -35,7 +35,7 @@ pub fn log_softmax(threads: &Threads, n: usize, x: &[f32], y: &mut [f32]) {
     rows(threads, n, y, |range, y| {
         let x = &x[range];
         let largest = largest(x);
-        instruction_sets::run(Exp { x, largest, y });
+        vectorised::run(Exp { x, largest, y });
         let log = sum(y).ln() as f32;
         for (y, &x) in y.iter_mut().zip(x) {
             *y = (x - largest) - log;
@@ -49,7 +49,7 @@ pub fn log_softmax_backward(threads: &Threads, n: usize, y: &[f32], dy: &[f32], 
     rows(threads, n, dx, |range, dx| {
         let (y, dy) = (&y[range.clone()], &dy[range]);
         let total = sum(dy) as f32;
-        instruction_sets::run(Exp { x: y, largest: 0.0, y: dx });
+        vectorised::run(Exp { x: y, largest: 0.0, y: dx });
         for (dx, &dy) in dx.iter_mut().zip(dy) {
             *dx = dy - *dx * total;
         }

@@ -2,7 +2,7 @@
 
 use super::forward::{Parameters, normalised};
 use super::{part_pixels, run_pixels, scratch_len, total};
-use crate::instruction_sets::{self, Kernel};
+use crate::vectorised::{self, Kernel};
 use crate::{BLOCK, Threads};
 
 /// What [`forward`](super::forward) kept, and where the learned vectors' gradients go.
@@ -57,13 +57,13 @@ pub fn backward(
     threads.chunks(scratch, 2 * channels, |index, sums| {
         let range = index * part..x.len().min((index + 1) * part);
         sums.fill(0.0);
-        instruction_sets::run(Sums { norm, x: &x[range.clone()], d: &d[range], sums });
+        vectorised::run(Sums { norm, x: &x[range.clone()], d: &d[range], sums });
     });
     add_up(scratch, weight, bias);
     let means = Means::of(norm, weight, bias, x.len());
     let block = (BLOCK / channels).max(1) * channels;
     threads.chunks(d, block, |index, d| {
-        instruction_sets::run(InputGradient { norm, means, x: &x[index * block..][..d.len()], d });
+        vectorised::run(InputGradient { norm, means, x: &x[index * block..][..d.len()], d });
     });
 }
 
@@ -99,7 +99,7 @@ pub fn backward_add_relu(
         let pieces = d.chunks_mut(run).zip(y[range.clone()].chunks(run)).zip(x[range].chunks(run));
         for ((d, y), x) in pieces {
             crate::pointwise::mask_relu(y, d);
-            instruction_sets::run(Sums { norm, x, d, sums });
+            vectorised::run(Sums { norm, x, d, sums });
         }
     });
     add_up(scratch, weight, bias);
@@ -108,7 +108,7 @@ pub fn backward_add_relu(
     threads.chunks(dx, block, |index, dx| {
         let range = index * block..index * block + dx.len();
         dx.copy_from_slice(&d[range.clone()]);
-        instruction_sets::run(InputGradient { norm, means, x: &x[range], d: dx });
+        vectorised::run(InputGradient { norm, means, x: &x[range], d: dx });
     });
 }
 

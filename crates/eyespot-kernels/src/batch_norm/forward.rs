@@ -1,7 +1,7 @@
 //! Statistics and normalisation.
 
 use super::{part_pixels, run_pixels, scratch_len, total};
-use crate::instruction_sets::{self, Kernel};
+use crate::vectorised::{self, Kernel};
 use crate::{BLOCK, Threads};
 
 /// A batch norm's learned vectors and settings. Vectors have one number per channel.
@@ -94,7 +94,7 @@ fn measure(threads: &Threads, channels: usize, x: &[f32], scratch: &mut [f64]) {
     threads.chunks(scratch, 2 * channels, |index, sums| {
         let from = index * part;
         let x_part = &x[from..x.len().min(from + part)];
-        instruction_sets::run(Sums { origin: &x[..channels], x: x_part, sums });
+        vectorised::run(Sums { origin: &x[..channels], x: x_part, sums });
     });
 }
 
@@ -119,7 +119,7 @@ fn apply(
             Follows::AddRelu(residual) => Follows::AddRelu(&residual[range.clone()]),
             other => other,
         };
-        instruction_sets::run(Normalise { mean, inv_std, weight, bias, follows, x: &x[range], y });
+        vectorised::run(Normalise { mean, inv_std, weight, bias, follows, x: &x[range], y });
     });
 }
 
@@ -142,7 +142,7 @@ pub fn scale_shift(
             Follows::AddRelu(residual) => Follows::AddRelu(&residual[range.clone()]),
             other => other,
         };
-        instruction_sets::run(ScaleShift { scale, shift, follows, x: &x[range], y });
+        vectorised::run(ScaleShift { scale, shift, follows, x: &x[range], y });
     });
 }
 

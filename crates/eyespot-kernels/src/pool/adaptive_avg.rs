@@ -1,7 +1,7 @@
 //! Means over a grid of windows that cover the map.
 
 use crate::Threads;
-use crate::instruction_sets::{self, Kernel};
+use crate::vectorised::{self, Kernel};
 use std::ops::Range;
 
 /// Adaptive mean pooling as `torch.nn.AdaptiveAvgPool2d`: window `i` of `n` over `size` rows runs from
@@ -43,7 +43,7 @@ impl AdaptiveAvgPool2d {
                 y.fill(0.0);
                 for iy in rows.clone() {
                     let from = (iy * self.input.1 + columns.start) * n;
-                    instruction_sets::run(AddPixels { x: &x[from..from + columns.len() * n], sum: y });
+                    vectorised::run(AddPixels { x: &x[from..from + columns.len() * n], sum: y });
                 }
                 let share = 1.0 / (rows.len() * columns.len()) as f32;
                 y.iter_mut().for_each(|y| *y *= share);

@@ -2,7 +2,7 @@
 
 use super::{Windows, inside, windows_over};
 use crate::Threads;
-use crate::instruction_sets::{self, Kernel};
+use crate::vectorised::{self, Kernel};
 
 /// Max pooling as `torch.nn.MaxPool2d`: padding never wins, the first of equal values does, NaN beats every number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,7 @@ impl MaxPool2d {
                     if first {
                         y.copy_from_slice(x);
                     } else {
-                        instruction_sets::run(Largest { x, y });
+                        vectorised::run(Largest { x, y });
                     }
                 });
             }
@@ -52,7 +52,7 @@ impl MaxPool2d {
                         y.copy_from_slice(x);
                         winners.fill(tap);
                     } else {
-                        instruction_sets::run(LargestAndTap { x, tap, y, winners });
+                        vectorised::run(LargestAndTap { x, tap, y, winners });
                     }
                 });
             }
@@ -78,7 +78,7 @@ impl MaxPool2d {
                     for ix in inside(ox, w.input.1, w.kernel.1, w.stride.1, w.padding.1) {
                         let tap = (first_tap + ix + w.padding.1 - ox * w.stride.1) as u16;
                         let dx = &mut dx[ix * n..(ix + 1) * n];
-                        instruction_sets::run(HandBack { tap, winners, dy, dx });
+                        vectorised::run(HandBack { tap, winners, dy, dx });
                     }
                 }
             }
