@@ -66,6 +66,28 @@ pub(super) struct Direct {
     zeros: Vec<f32>,
 }
 
+/// Where weights lie: floats from a group, output channel and input channel to the next; taps are neighbours.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Order {
+    group: usize,
+    output: usize,
+    input: usize,
+}
+
+impl Order {
+    /// OIHW as the forward pass sees it.
+    pub(super) fn forward(s: &Conv2dShape) -> Self {
+        let taps = s.kernel.0 * s.kernel.1;
+        Self { group: s.group_out() * s.group_in() * taps, output: s.group_in() * taps, input: taps }
+    }
+
+    /// OIHW as the gradient of the input sees it: its outputs are the convolution's inputs.
+    pub(super) fn backward(s: &Conv2dShape) -> Self {
+        let Self { group, output, input } = Self::forward(s);
+        Self { group, output: input, input: output }
+    }
+}
+
 /// What a run reads and writes.
 #[derive(Clone, Copy)]
 pub(super) struct Operands<'a> {
@@ -176,39 +198,48 @@ impl Direct {
         self.bounds[self.panels.len()]
     }
 
-    /// Packs the weights for [`run`](Self::run). `at(group, o, c, tap)` is the place in `weights` of output channel
-    /// `o` (of the group) and input float `c`.
+    /// Packs the weights for [`run`](Self::run).
     pub(super) fn pack(
         &self,
         threads: &Threads,
         weights: &[f32],
+        order: Order,
         bias: Option<&[f32]>,
         packed: &mut [f32],
-        at: impl Fn(usize, usize, usize, usize) -> usize + Sync,
     ) {
-        let lanes = self.isa.lanes();
-        let packed = &mut packed[..self.packed_len()];
+        /// Channels that are gathered together: they fill a cache line of the packed weights.
+        const TOGETHER: usize = 16;
+        let (lanes, taps) = (self.isa.lanes(), &self.geometry.taps);
         threads.split(packed, &self.bounds, |i, out| {
             let panel = &self.panels[i];
-            let width = panel.block.vectors * lanes;
-            let first = panel.block.start - panel.group * self.geometry.channels;
-            out.fill(0.0);
+            let Block { start, channels, vectors } = panel.block;
+            let width = vectors * lanes;
             let (head, mut rest) = out.split_at_mut(width);
+            head.fill(0.0);
             if let Some(bias) = bias {
-                head[..panel.block.channels]
-                    .copy_from_slice(&bias[panel.block.start..][..panel.block.channels]);
+                head[..channels].copy_from_slice(&bias[start..][..channels]);
             }
+            let first =
+                order.group * panel.group + order.output * (start - panel.group * self.geometry.channels);
             for from in (0..self.geometry.len).step_by(self.chunk) {
                 let len = self.chunk.min(self.geometry.len - from);
-                for &(_, _, tap) in &self.geometry.taps {
-                    let (now, later) = rest.split_at_mut(len * width);
-                    for o in 0..panel.block.channels {
-                        for c in 0..len {
-                            now[c * width + o] = weights[at(panel.group, first + o, from + c, tap)];
+                let (now, later) = rest.split_at_mut(taps.len() * len * width);
+                if channels < width {
+                    now.fill(0.0);
+                }
+                for o in (0..channels).step_by(TOGETHER) {
+                    let count = TOGETHER.min(channels - o);
+                    for c in 0..len {
+                        let source = &weights[first + order.output * o + order.input * (from + c)..];
+                        for (t, &(_, _, tap)) in taps.iter().enumerate() {
+                            let row = &mut now[(t * len + c) * width + o..][..count];
+                            for (lane, w) in row.iter_mut().enumerate() {
+                                *w = source[order.output * lane + tap];
+                            }
                         }
                     }
-                    rest = later;
                 }
+                rest = later;
             }
         });
     }

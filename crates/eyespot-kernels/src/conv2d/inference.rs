@@ -2,7 +2,7 @@
 
 use super::Conv2dShape;
 use super::depthwise::Depthwise;
-use super::direct::{Direct, Geometry, Operands};
+use super::direct::{Direct, Geometry, Operands, Order};
 use crate::simd::Isa;
 use crate::{Activation, Threads};
 
@@ -48,7 +48,6 @@ impl Conv2dKernel {
         shape.check();
         assert_eq!(weights.len(), shape.weights_len(), "convolution weights");
         assert!(bias.is_none_or(|b| b.len() == shape.out_c), "convolution bias");
-        let taps = shape.kernel.0 * shape.kernel.1;
         let (plan, packed) = if Depthwise::fits(&shape) {
             let plan = Depthwise::forward(isa, shape);
             let mut packed = vec![0.0; plan.packed_len()];
@@ -57,9 +56,7 @@ impl Conv2dKernel {
         } else {
             let plan = Direct::new(isa, Geometry::forward(&shape));
             let mut packed = vec![0.0; plan.packed_len()];
-            plan.pack(&Threads::new(1), weights, bias, &mut packed, |g, o, c, tap| {
-                ((g * shape.group_out() + o) * shape.group_in() + c) * taps + tap
-            });
+            plan.pack(&Threads::new(1), weights, Order::forward(&shape), bias, &mut packed);
             (Plan::Direct(plan), packed)
         };
         Self { shape, max_images, plan, packed, activation }

@@ -3,7 +3,7 @@
 use super::Conv2dShape;
 use super::depthwise::Depthwise;
 use super::depthwise_gradient::DepthwiseGradient;
-use super::direct::{Direct, Geometry, Operands};
+use super::direct::{Direct, Geometry, Operands, Order};
 use super::weight_gradient::WeightGradient;
 use crate::Threads;
 use crate::simd::Isa;
@@ -88,7 +88,7 @@ impl Conv2dTraining {
         self.check(images, weights);
         match &self.plan {
             Plan::Direct { forward, .. } => {
-                forward.pack(threads, weights, bias, scratch, |g, o, c, tap| self.weight(g, o, c, tap));
+                forward.pack(threads, weights, Order::forward(s), bias, scratch);
                 forward.run(threads, operands(images, input, scratch, s.out_c), output);
             }
             Plan::Depthwise { forward, .. } => {
@@ -114,7 +114,7 @@ impl Conv2dTraining {
         match &self.plan {
             Plan::Direct { backward_input, .. } => {
                 for plan in backward_input {
-                    plan.pack(threads, weights, None, scratch, |g, c, o, tap| self.weight(g, o, c, tap));
+                    plan.pack(threads, weights, Order::backward(s), None, scratch);
                     plan.run(threads, operands(images, dy, scratch, s.in_c), dx);
                 }
             }
@@ -146,12 +146,6 @@ impl Conv2dTraining {
                 backward_weights.run(threads, images, x, dy, dw, db, scratch);
             }
         }
-    }
-
-    /// Where the weight from input channel `c` to output channel `o`, both of group `g`, lies for a tap.
-    fn weight(&self, g: usize, o: usize, c: usize, tap: usize) -> usize {
-        let s = &self.shape;
-        ((g * s.group_out() + o) * s.group_in() + c) * s.kernel.0 * s.kernel.1 + tap
     }
 
     fn check(&self, images: usize, weights: &[f32]) {
