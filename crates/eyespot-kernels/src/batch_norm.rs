@@ -10,7 +10,7 @@ mod backward;
 mod forward;
 
 pub use backward::{Followed, Gradients, backward, backward_add_relu};
-pub use forward::{Follows, Parameters, Statistics, forward, scale_shift};
+pub use forward::{Follows, Parameters, Statistics, apply, forward, scale_shift};
 
 /// The largest number of partial sums; a fixed number, so that results don't depend on the threads.
 const MOST_PARTS: usize = 64;

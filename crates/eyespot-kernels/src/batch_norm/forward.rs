@@ -98,9 +98,12 @@ fn measure(threads: &Threads, channels: usize, x: &[f32], scratch: &mut [f64]) {
     });
 }
 
-/// Normalisation with given vectors, and what follows. Where the same numbers come out of `inv_std · weight`, this is
-/// also what `backward` recomputes.
-fn apply(
+/// Normalises `x` with the mean and standard deviation that [`forward`] kept, and does what follows: the same bits
+/// again as there, so a result need not be kept for the backward pass.
+///
+/// # Panics
+/// When a slice has the wrong length.
+pub fn apply(
     threads: &Threads,
     parameters: Parameters,
     mean: &[f32],
