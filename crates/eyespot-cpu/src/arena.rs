@@ -1,0 +1,227 @@
+//! One block of memory for all intermediate results, shared by those that are never needed at the same time.
+
+use eyespot_graph::DeviceError;
+use std::ops::Range;
+
+/// Buffers begin at multiples of this many floats: 64 bytes, a cache line and the widest vector.
+const ALIGNMENT: usize = 16;
+
+/// A block of floats that begins on a 64-byte boundary, all zero at first.
+#[derive(Debug)]
+pub(crate) struct Floats {
+    data: Vec<f32>,
+    start: usize,
+}
+
+impl Floats {
+    /// `len` zeros, or an error where the machine doesn't have the memory.
+    pub(crate) fn zeroed(len: usize) -> Result<Self, DeviceError> {
+        let mut data: Vec<f32> = Vec::new();
+        let room = len.saturating_add(ALIGNMENT);
+        if data.try_reserve_exact(room).is_err() {
+            let megabytes = len / (1 << 18);
+            return Err(DeviceError::Call(format!(
+                "the program needs {megabytes} MiB, more than this machine gives; take a smaller batch or picture"
+            )));
+        }
+        data.resize(room, 0.0);
+        // The address may be unknown (in an interpreter, say); then alignment is given up, nothing else.
+        let start = data.as_ptr().align_offset(ALIGNMENT * size_of::<f32>()).min(ALIGNMENT);
+        data.truncate(start + len);
+        Ok(Self { data, start })
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.data.len() * size_of::<f32>()
+    }
+}
+
+impl std::ops::Deref for Floats {
+    type Target = [f32];
+    fn deref(&self) -> &[f32] {
+        &self.data[self.start..]
+    }
+}
+
+impl std::ops::DerefMut for Floats {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.data[self.start..]
+    }
+}
+
+/// A planned buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BufferId(usize);
+
+/// Where a result lies: a whole buffer, or the channels from `skip` on of a wider map's buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) buffer: BufferId,
+    /// Floats before the first one.
+    pub(crate) skip: usize,
+    /// Floats of one picture in the whole buffer.
+    pub(crate) per_image: usize,
+}
+
+/// Where a step reads: the caller's pictures or the arena.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    Input,
+    Arena(Span),
+}
+
+impl Source {
+    pub(crate) fn span(self) -> Option<Span> {
+        match self {
+            Self::Input => None,
+            Self::Arena(span) => Some(span),
+        }
+    }
+}
+
+struct Buffer {
+    len: usize,
+    /// First and last point in time at which it is in use.
+    life: Option<(usize, usize)>,
+}
+
+/// Collects buffers and when they are used, then gives each its place.
+#[derive(Default)]
+pub(crate) struct Planner {
+    buffers: Vec<Buffer>,
+}
+
+impl Planner {
+    /// A buffer for `batch` pictures of `per_image` floats.
+    pub(crate) fn buffer(&mut self, per_image: usize, batch: usize) -> Span {
+        // `check` bounded the product.
+        self.buffers.push(Buffer { len: per_image.saturating_mul(batch), life: None });
+        Span { buffer: BufferId(self.buffers.len() - 1), skip: 0, per_image }
+    }
+
+    /// Says that a buffer is in use at this time.
+    pub(crate) fn touch(&mut self, span: Span, time: usize) {
+        let life = &mut self.buffers[span.buffer.0].life;
+        let (first, last) = life.unwrap_or((time, time));
+        *life = Some((first.min(time), last.max(time)));
+    }
+
+    /// Gives every buffer its place: the largest first, each at the lowest place that is free during its life.
+    pub(crate) fn layout(&self) -> Result<Layout, DeviceError> {
+        let mut order: Vec<usize> = (0..self.buffers.len()).collect();
+        order.sort_by_key(|&i| std::cmp::Reverse(self.buffers[i].len));
+        let mut starts = vec![0; self.buffers.len()];
+        let mut placed: Vec<usize> = Vec::new();
+        let mut total = 0usize;
+        for i in order {
+            let Some((first, last)) = self.buffers[i].life else { continue };
+            let len = self.buffers[i].len.next_multiple_of(ALIGNMENT);
+            let mut start = 0usize;
+            // `placed` is sorted by place, so the first gap that is wide enough is the lowest.
+            for &other in &placed {
+                let (other_first, other_last) = self.buffers[other].life.unwrap_or((1, 0));
+                if other_first > last || other_last < first {
+                    continue;
+                }
+                if starts[other] >= start + len {
+                    break;
+                }
+                start = start.max(starts[other] + self.buffers[other].len.next_multiple_of(ALIGNMENT));
+            }
+            let end = start.checked_add(len).filter(|end| *end <= isize::MAX as usize / 8);
+            total = total.max(end.ok_or_else(|| {
+                DeviceError::Call("the network's results don't fit into any memory".to_owned())
+            })?);
+            starts[i] = start;
+            placed.insert(placed.partition_point(|&p| starts[p] <= start), i);
+        }
+        Ok(Layout { starts, total })
+    }
+}
+
+/// The place of every buffer.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    starts: Vec<usize>,
+    /// Floats in all.
+    pub(crate) total: usize,
+}
+
+impl Layout {
+    /// Where the results of `images` pictures lie in the arena.
+    pub(crate) fn range(&self, span: Span, images: usize) -> Range<usize> {
+        let start = self.starts[span.buffer.0];
+        start + span.skip..start + images * span.per_image
+    }
+
+    /// As [`range`](Self::range); empty for no span, and empty ranges are disjoint from all others.
+    pub(crate) fn range_or_empty(&self, span: Option<Span>, images: usize) -> Range<usize> {
+        span.map_or(0..0, |span| self.range(span, images))
+    }
+}
+
+/// Borrows several places of a slice that the plan keeps apart.
+///
+/// # Panics
+/// When they overlap, which would be a mistake in the plan.
+pub(crate) fn borrow<const N: usize>(memory: &mut [f32], ranges: [Range<usize>; N]) -> [&mut [f32]; N] {
+    memory.get_disjoint_mut(ranges).expect("the plan keeps results apart that are used at once")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lives_that_overlap_get_places_that_do_not() {
+        let mut state = 1u32;
+        let mut random = |below: u32| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 16) % below
+        };
+        for _ in 0..200 {
+            let mut planner = Planner::default();
+            let spans: Vec<Span> = (0..20)
+                .map(|_| {
+                    let span = planner.buffer(1 + random(100) as usize, 2);
+                    let first = random(30) as usize;
+                    planner.touch(span, first);
+                    planner.touch(span, first + random(6) as usize);
+                    span
+                })
+                .collect();
+            let layout = planner.layout().unwrap();
+            for (i, a) in spans.iter().enumerate() {
+                let ra = layout.range(*a, 2);
+                assert!(ra.start.is_multiple_of(ALIGNMENT) && ra.end <= layout.total);
+                for b in &spans[..i] {
+                    let (la, lb) = (
+                        planner.buffers[a.buffer.0].life.unwrap(),
+                        planner.buffers[b.buffer.0].life.unwrap(),
+                    );
+                    let rb = layout.range(*b, 2);
+                    let at_once = la.0 <= lb.1 && lb.0 <= la.1;
+                    assert!(!at_once || ra.end <= rb.start || rb.end <= ra.start);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn memory_is_reused() {
+        let mut planner = Planner::default();
+        for time in 0..10 {
+            let span = planner.buffer(1600, 1);
+            planner.touch(span, time);
+            planner.touch(span, time + 1);
+        }
+        assert_eq!(planner.layout().unwrap().total, 3200);
+    }
+
+    #[test]
+    fn blocks_are_aligned_and_absurd_ones_an_error() {
+        let block = Floats::zeroed(5).unwrap();
+        assert_eq!((block.len(), block.as_ptr() as usize % 64), (5, 0));
+        assert!(Floats::zeroed(usize::MAX / 4).is_err());
+    }
+}

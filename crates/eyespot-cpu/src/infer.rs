@@ -1,0 +1,117 @@
+//! Inference programs.
+
+use crate::arena::{Floats, Layout, Span};
+use crate::check::{check, check_call};
+use crate::lower::lower;
+use crate::step::Step;
+use eyespot_graph::{DeviceError, Graph, Inference, Params};
+use eyespot_kernels::Threads;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Steps with less work than this (multiply-adds and floats written) run on the calling thread alone: waking others
+/// costs more than it saves.
+pub(crate) const TOO_SMALL_FOR_THREADS: usize = 1 << 16;
+
+/// A network compiled for inference on the CPU.
+#[derive(Debug)]
+pub struct CpuInference {
+    threads: Arc<Threads>,
+    alone: Threads,
+    batch: usize,
+    input_len: usize,
+    steps: Vec<Step>,
+    layout: Layout,
+    output: Span,
+    arena: Floats,
+    scratch: Floats,
+}
+
+/// One step's time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayerTime {
+    /// The layers that the step computes: the first one's name, then what is fused to it.
+    pub name: String,
+    /// How it was computed.
+    pub algorithm: &'static str,
+    /// Multiply-adds of all pictures.
+    pub multiply_adds: u64,
+    /// Time for all pictures.
+    pub seconds: f64,
+}
+
+impl CpuInference {
+    pub(crate) fn new(
+        threads: Arc<Threads>,
+        graph: &Graph,
+        params: &Params,
+        batch: usize,
+    ) -> Result<Self, DeviceError> {
+        check(graph, params, batch)?;
+        let lowered = lower(graph, params, batch)?;
+        let layout = lowered.planner.layout()?;
+        let scratch_len = lowered.steps.iter().map(|step| step.scratch_len(&threads)).max().unwrap_or(0);
+        Ok(Self {
+            arena: Floats::zeroed(layout.total)?,
+            scratch: Floats::zeroed(scratch_len)?,
+            threads,
+            alone: Threads::new(1),
+            batch,
+            input_len: graph.input_shape().elements(),
+            steps: lowered.steps,
+            layout,
+            output: lowered.output,
+        })
+    }
+
+    /// Runs the program once and times every step. The times add up to a little more than an untimed run takes.
+    ///
+    /// # Errors
+    /// As [`Inference::run`].
+    pub fn profile(&mut self, input: &[f32], images: usize) -> Result<Vec<LayerTime>, DeviceError> {
+        check_call(input, images, self.input_len, self.batch)?;
+        let mut times = Vec::with_capacity(self.steps.len());
+        for index in 0..self.steps.len() {
+            let start = Instant::now();
+            self.run_step(index, input, images);
+            let seconds = start.elapsed().as_secs_f64();
+            let step = &self.steps[index];
+            times.push(LayerTime {
+                name: step.name.clone(),
+                algorithm: step.algorithm(),
+                multiply_adds: step.multiply_adds.saturating_mul(images as u64),
+                seconds,
+            });
+        }
+        Ok(times)
+    }
+
+    fn run_step(&mut self, index: usize, input: &[f32], images: usize) {
+        let step = &self.steps[index];
+        let small = step.work.saturating_mul(images) < TOO_SMALL_FOR_THREADS;
+        let threads = if small { &self.alone } else { &*self.threads };
+        step.run(threads, images, &self.layout, input, &mut self.arena, &mut self.scratch);
+    }
+}
+
+impl Inference for CpuInference {
+    fn batch(&self) -> usize {
+        self.batch
+    }
+
+    fn run(&mut self, input: &[f32], images: usize) -> Result<&[f32], DeviceError> {
+        check_call(input, images, self.input_len, self.batch)?;
+        if images == 0 {
+            return Ok(&[]);
+        }
+        for index in 0..self.steps.len() {
+            self.run_step(index, input, images);
+        }
+        Ok(&self.arena[self.layout.range(self.output, images)])
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let weights: usize = self.steps.iter().map(|step| step.weight_bytes).sum();
+        self.arena.bytes() + self.scratch.bytes() + weights
+    }
+}

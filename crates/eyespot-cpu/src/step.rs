@@ -1,0 +1,159 @@
+//! One step of an inference program, and how it runs.
+
+use crate::arena::{Layout, Source, Span, borrow};
+use eyespot_kernels::conv2d::Conv2dKernel;
+use eyespot_kernels::linear::LinearKernel;
+use eyespot_kernels::local_response_norm::LocalResponseNorm;
+use eyespot_kernels::pointwise::{self, Pointwise};
+use eyespot_kernels::{Threads, batch_norm, channels, gaussian, pool, softmax};
+
+/// What a step computes.
+#[derive(Debug)]
+pub(crate) enum Kind {
+    /// Convolution with all that follows it; the result's pixels are `out_stride` floats apart.
+    Conv {
+        kernel: Box<Conv2dKernel>,
+        out_stride: usize,
+    },
+    Linear(LinearKernel),
+    /// A batch norm that stands behind no convolution.
+    ScaleShift {
+        scale: Vec<f32>,
+        shift: Vec<f32>,
+    },
+    Pointwise(Pointwise),
+    Softmax {
+        n: usize,
+    },
+    LogSoftmax {
+        n: usize,
+    },
+    MaxPool2d(pool::MaxPool2d),
+    AvgPool2d(pool::AvgPool2d),
+    AdaptiveAvgPool2d(pool::AdaptiveAvgPool2d),
+    Add,
+    /// Pixels of `channels` floats into wider ones of `total`, from `offset` on.
+    Insert {
+        channels: usize,
+        total: usize,
+        offset: usize,
+    },
+    PadShortcut(channels::PadShortcut),
+    /// From memory order to PyTorch's.
+    Flatten {
+        pixels: usize,
+        channels: usize,
+    },
+    Gaussian {
+        inputs: usize,
+        centres: Vec<f32>,
+    },
+    LocalResponseNorm(LocalResponseNorm),
+    Copy,
+}
+
+/// One step: what, on what, where to.
+#[derive(Debug)]
+pub(crate) struct Step {
+    /// The layers it computes, joined by `+`.
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    pub(crate) x: Source,
+    /// The second summand of an addition or of a fused residual sum.
+    pub(crate) other: Option<Source>,
+    /// The result; the same span as `x` where an element-wise function works in place.
+    pub(crate) y: Span,
+    /// Multiply-adds of one picture.
+    pub(crate) multiply_adds: u64,
+    /// Floats one picture's step touches or multiplies: what decides whether threads are worth while.
+    pub(crate) work: usize,
+    /// Bytes of its weights.
+    pub(crate) weight_bytes: usize,
+}
+
+impl Step {
+    pub(crate) fn scratch_len(&self, threads: &Threads) -> usize {
+        match &self.kind {
+            Kind::Conv { kernel, .. } => kernel.scratch_len(threads),
+            _ => 0,
+        }
+    }
+
+    /// How the step is computed, for tables of timings.
+    pub(crate) fn algorithm(&self) -> &'static str {
+        match &self.kind {
+            Kind::Conv { kernel, .. } => kernel.algorithm(),
+            Kind::Linear(_) => "linear",
+            Kind::ScaleShift { .. } => "scale_shift",
+            Kind::Pointwise(_) => "pointwise",
+            Kind::Softmax { .. } | Kind::LogSoftmax { .. } => "softmax",
+            Kind::MaxPool2d(_) => "max_pool",
+            Kind::AvgPool2d(_) => "avg_pool",
+            Kind::AdaptiveAvgPool2d(_) => "adaptive_avg_pool",
+            Kind::Add => "add",
+            Kind::Insert { .. } | Kind::Copy => "copy",
+            Kind::PadShortcut(_) => "pad_shortcut",
+            Kind::Flatten { .. } => "flatten",
+            Kind::Gaussian { .. } => "gaussian",
+            Kind::LocalResponseNorm(_) => "local_response_norm",
+        }
+    }
+
+    /// Computes the step for `images` pictures.
+    pub(crate) fn run(
+        &self,
+        threads: &Threads,
+        images: usize,
+        layout: &Layout,
+        input: &[f32],
+        arena: &mut [f32],
+        scratch: &mut [f32],
+    ) {
+        if self.x == Source::Arena(self.y) {
+            if let Kind::Pointwise(function) = self.kind {
+                pointwise::forward_in_place(threads, function, &mut arena[layout.range(self.y, images)]);
+            }
+            return;
+        }
+        // A result read twice is borrowed once.
+        let other_span = self.other.filter(|other| *other != self.x).and_then(Source::span);
+        let [x, other, y] = borrow(
+            arena,
+            [
+                layout.range_or_empty(self.x.span(), images),
+                layout.range_or_empty(other_span, images),
+                layout.range(self.y, images),
+            ],
+        );
+        let x = if self.x == Source::Input { input } else { &*x };
+        let other: Option<&[f32]> = self.other.map(|source| match source {
+            same if same == self.x => x,
+            Source::Input => input,
+            Source::Arena(_) => &*other,
+        });
+        match &self.kind {
+            Kind::Conv { kernel, out_stride } => {
+                kernel.run(threads, images, x, other, y, *out_stride, scratch);
+            }
+            Kind::Linear(kernel) => kernel.run(threads, images, x, y),
+            Kind::ScaleShift { scale, shift } => {
+                batch_norm::scale_shift(threads, scale, shift, batch_norm::Follows::Nothing, x, y);
+            }
+            Kind::Pointwise(function) => pointwise::forward(threads, *function, x, y),
+            Kind::Softmax { n } => softmax::softmax(threads, *n, x, y),
+            Kind::LogSoftmax { n } => softmax::log_softmax(threads, *n, x, y),
+            Kind::MaxPool2d(pool) => pool.forward(threads, x, y),
+            Kind::AvgPool2d(pool) => pool.forward(threads, x, y),
+            Kind::AdaptiveAvgPool2d(pool) => pool.forward(threads, x, y),
+            Kind::Add => pointwise::add(threads, x, other.unwrap_or(x), y),
+            Kind::Insert { channels, total, offset } => {
+                channels::insert(threads, *channels, x, *total, *offset, y);
+            }
+            Kind::PadShortcut(shortcut) => shortcut.forward(threads, x, y),
+            Kind::Flatten { pixels, channels } => channels::flatten(threads, *pixels, *channels, x, y),
+            Kind::Gaussian { inputs, centres } => gaussian::forward(threads, *inputs, x, centres, y),
+            Kind::LocalResponseNorm(norm) => norm.forward(threads, x, y),
+            Kind::Copy => y.copy_from_slice(x),
+        }
+    }
+}
