@@ -30,7 +30,7 @@ pub(crate) fn likely(graph: &Graph, params: &Params, misfit: &Misfit, replace_he
     if let Some(reason) = shapes(graph, misfit, only_misshaped) {
         return Some(reason);
     }
-    if misfit.missing.len() == graph.param_specs().len() {
+    if misfit.unexpected.len() == params.len() {
         return Some(
             "not one name is the same, so this is another network or another library's naming".to_owned(),
         );

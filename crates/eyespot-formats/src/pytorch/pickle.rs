@@ -244,7 +244,7 @@ impl<'a> Machine<'a> {
 
     fn extend(&mut self, place: usize, is_dict: bool, items: &[Value<'a>]) -> Result<(), ReadError> {
         let per_entry = if is_dict { 2 } else { 1 };
-        if items.len() % per_entry != 0 {
+        if !items.len().is_multiple_of(per_entry) {
             return Err(confused("a key has no value"));
         }
         let container = &mut self.heap.containers[place];
