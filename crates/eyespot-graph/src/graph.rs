@@ -62,6 +62,9 @@ const MAX_WEIGHTS: u64 = 1 << 32;
 
 impl Graph {
     /// The node with this id.
+    ///
+    /// # Panics
+    /// If the id belongs to a larger graph.
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0]
     }
