@@ -35,20 +35,26 @@ impl Threads {
 
     /// Calls `f(0)`, `f(1)`, … `f(tasks − 1)`, each once, in any order and on any thread; returns when all are done.
     pub fn run(&self, tasks: usize, f: impl Fn(usize) + Sync) {
+        self.run_on(tasks, |_, task| f(task));
+    }
+
+    /// Like [`run`](Self::run), and tells the task which thread it is on: `f(thread, task)`, with threads numbered
+    /// from 0. For memory that each thread has to itself.
+    pub fn run_on(&self, tasks: usize, f: impl Fn(usize, usize) + Sync) {
         match &self.pool {
             Some(pool) if tasks > 1 => {
                 let next = AtomicUsize::new(0);
-                pool.broadcast(|_| {
+                pool.broadcast(|thread| {
                     loop {
                         let task = next.fetch_add(1, Ordering::Relaxed);
                         if task >= tasks {
                             break;
                         }
-                        f(task);
+                        f(thread.index(), task);
                     }
                 });
             }
-            _ => (0..tasks).for_each(f),
+            _ => (0..tasks).for_each(|task| f(0, task)),
         }
     }
 

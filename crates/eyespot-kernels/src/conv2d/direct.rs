@@ -7,8 +7,8 @@
 
 use super::Conv2dShape;
 use crate::Threads;
-use crate::gemm::{Block, PIXELS, Pixel, Tap, View, blocks, multiply};
-use crate::simd::{Isa, Op, Simd};
+use crate::gemm::{Block, PIXELS, Pixel, Tap, Tiles, View, blocks};
+use crate::simd::Isa;
 use crate::threads::Shared;
 
 /// Output pixels of a task: enough to use a block of weights often, few enough to stay in the second-level cache.
@@ -69,9 +69,9 @@ pub(super) struct Direct {
 /// Where weights lie: floats from a group, output channel and input channel to the next; taps are neighbours.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Order {
-    group: usize,
-    output: usize,
-    input: usize,
+    pub(super) group: usize,
+    pub(super) output: usize,
+    pub(super) input: usize,
 }
 
 impl Order {
@@ -281,7 +281,7 @@ impl Direct {
                 output: output.get(),
             };
             // SAFETY: `check` compared the slices with the geometry; tasks write different pixels or channels.
-            unsafe { self.isa.run(task) }
+            unsafe { task.run() }
         });
     }
 
@@ -311,20 +311,18 @@ struct Task<'a> {
     output: *mut f32,
 }
 
-impl Op for Task<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
+impl Task<'_> {
+    /// # Safety
+    /// Input, output and packed weights are as long as the geometry says; other tasks write other outputs.
+    unsafe fn run(self) {
         let Task { plan, operands, panels, from, count, output } = self;
         let g = &plan.geometry;
         let mut pixels = [Pixel::default(); TASK_PIXELS];
         locate(g, operands.out_stride, from, &mut pixels[..count]);
-        let tiles = count.div_ceil(PIXELS);
         let (low, high) = operands.bounds;
 
         for panel in panels {
-            let width = panel.block.vectors * S::LANES;
+            let width = panel.block.vectors * plan.isa.lanes();
             let mut weights = panel.packed + width;
             for chunk in (0..g.len.max(1)).step_by(plan.chunk.max(1)) {
                 let len = plan.chunk.min(g.len - chunk);
@@ -351,14 +349,9 @@ impl Op for Task<'_> {
                     low: if last { low } else { f32::NEG_INFINITY },
                     high: if last { high } else { f32::INFINITY },
                 };
-                // Tiles of nearly equal size: a lonely last pixel would cost as much as six.
-                let mut at = 0;
-                for tile in 0..tiles {
-                    let size = count / tiles + usize::from(tile < count % tiles);
-                    // SAFETY: the caller's promise; `at + size ≤ count`.
-                    unsafe { multiply::<S>(&view, pixels.as_ptr().add(at), size, panel.block.vectors) };
-                    at += size;
-                }
+                let tiles = Tiles { view, pixels: &pixels[..count], vectors: panel.block.vectors };
+                // SAFETY: the caller's promise.
+                unsafe { plan.isa.run(tiles) };
                 weights += plan.taps.len() * len * width;
             }
         }
@@ -366,7 +359,6 @@ impl Op for Task<'_> {
 }
 
 /// Finds the grid's pixels number `from`, `from + 1`, …
-#[inline(always)]
 fn locate(g: &Geometry, out_stride: usize, from: usize, pixels: &mut [Pixel]) {
     let (mut row, mut column) = (from / g.grid.1, from % g.grid.1);
     let (mut image, mut line) = (row / g.grid.0, row % g.grid.0);

@@ -3,6 +3,7 @@
 use super::Conv2dShape;
 use super::depthwise::Depthwise;
 use super::direct::{Direct, Geometry, Operands, Order};
+use super::winograd::Winograd;
 use crate::simd::Isa;
 use crate::{Activation, Threads};
 
@@ -10,6 +11,7 @@ use crate::{Activation, Threads};
 enum Plan {
     Direct(Direct),
     Depthwise(Depthwise),
+    Winograd(Winograd),
 }
 
 /// A convolution compiled for inference: weights packed, algorithm chosen.
@@ -53,6 +55,11 @@ impl Conv2dKernel {
             let mut packed = vec![0.0; plan.packed_len()];
             plan.pack(weights, bias, false, &mut packed);
             (Plan::Depthwise(plan), packed)
+        } else if Winograd::wins(&shape, max_images) {
+            let plan = Winograd::new(isa, shape);
+            let mut packed = vec![0.0; plan.packed_len()];
+            plan.pack(&Threads::new(1), weights, Order::forward(&shape), false, bias, &mut packed);
+            (Plan::Winograd(plan), packed)
         } else {
             let plan = Direct::new(isa, Geometry::forward(&shape));
             let mut packed = vec![0.0; plan.packed_len()];
@@ -63,8 +70,11 @@ impl Conv2dKernel {
     }
 
     /// Floats of scratch memory that [`run`](Self::run) needs.
-    pub fn scratch_len(&self, _threads: &Threads) -> usize {
-        0
+    pub fn scratch_len(&self, threads: &Threads) -> usize {
+        match &self.plan {
+            Plan::Winograd(plan) => plan.scratch_len(threads, self.max_images),
+            Plan::Direct(_) | Plan::Depthwise(_) => 0,
+        }
     }
 
     /// The name of the chosen algorithm, for tables of timings.
@@ -72,6 +82,7 @@ impl Conv2dKernel {
         match self.plan {
             Plan::Direct(_) => "direct",
             Plan::Depthwise(_) => "depthwise",
+            Plan::Winograd(_) => "winograd",
         }
     }
 
@@ -92,7 +103,7 @@ impl Conv2dKernel {
         residual: Option<&[f32]>,
         output: &mut [f32],
         out_stride: usize,
-        _scratch: &mut [f32],
+        scratch: &mut [f32],
     ) {
         assert!(images <= self.max_images, "batch of {images} over the compiled {}", self.max_images);
         let operands = Operands {
@@ -106,6 +117,7 @@ impl Conv2dKernel {
         match &self.plan {
             Plan::Direct(plan) => plan.run(threads, operands, output),
             Plan::Depthwise(plan) => plan.run(threads, operands, output),
+            Plan::Winograd(plan) => plan.run(threads, operands, output, scratch),
         }
     }
 

@@ -15,6 +15,8 @@ mod reference;
 mod tests;
 mod training;
 mod weight_gradient;
+mod winograd;
+mod winograd_transform;
 
 pub use inference::Conv2dKernel;
 pub use training::Conv2dTraining;

@@ -5,6 +5,7 @@ use super::depthwise::Depthwise;
 use super::depthwise_gradient::DepthwiseGradient;
 use super::direct::{Direct, Geometry, Operands, Order};
 use super::weight_gradient::WeightGradient;
+use super::winograd::Winograd;
 use crate::Threads;
 use crate::simd::Isa;
 
@@ -18,17 +19,21 @@ pub struct Conv2dTraining {
 
 #[derive(Debug)]
 enum Plan {
-    Direct {
-        forward: Direct,
-        /// One plan for each phase of the stride.
-        backward_input: Vec<Direct>,
-        backward_weights: WeightGradient,
-    },
-    Depthwise {
-        forward: Depthwise,
-        backward_input: Depthwise,
-        backward_weights: DepthwiseGradient,
-    },
+    Direct { forward: Forward, backward_input: BackwardInput, backward_weights: WeightGradient },
+    Depthwise { forward: Depthwise, backward_input: Depthwise, backward_weights: DepthwiseGradient },
+}
+
+#[derive(Debug)]
+enum Forward {
+    Direct(Direct),
+    Winograd(Winograd),
+}
+
+#[derive(Debug)]
+enum BackwardInput {
+    /// One plan for each phase of the stride.
+    Direct(Vec<Direct>),
+    Winograd(Winograd),
 }
 
 #[allow(clippy::too_many_arguments)] // the plain lists read better than structs used once
@@ -47,22 +52,40 @@ impl Conv2dTraining {
                 backward_weights: DepthwiseGradient::new(isa, shape),
             }
         } else {
-            let phases = Geometry::backward_input(&shape);
-            Plan::Direct {
-                forward: Direct::new(isa, Geometry::forward(&shape)),
-                backward_input: phases.into_iter().map(|g| Direct::new(isa, g)).collect(),
-                backward_weights: WeightGradient::new(isa, shape),
-            }
+            let forward = if Winograd::wins(&shape, max_images) {
+                Forward::Winograd(Winograd::new(isa, shape))
+            } else {
+                Forward::Direct(Direct::new(isa, Geometry::forward(&shape)))
+            };
+            let backward_input = match Winograd::backward_shape(&shape) {
+                Some(turned) if Winograd::wins(&turned, max_images) => {
+                    BackwardInput::Winograd(Winograd::new(isa, turned))
+                }
+                _ => {
+                    let phases = Geometry::backward_input(&shape);
+                    BackwardInput::Direct(phases.into_iter().map(|g| Direct::new(isa, g)).collect())
+                }
+            };
+            Plan::Direct { forward, backward_input, backward_weights: WeightGradient::new(isa, shape) }
         };
         Self { shape, max_images, plan }
     }
 
     /// Floats of scratch memory that the three passes need; they may share it.
-    pub fn scratch_len(&self, _threads: &Threads) -> usize {
+    pub fn scratch_len(&self, threads: &Threads) -> usize {
         match &self.plan {
             Plan::Direct { forward, backward_input, backward_weights } => {
-                let backward_input = backward_input.iter().map(Direct::packed_len).max().unwrap_or(0);
-                forward.packed_len().max(backward_input).max(backward_weights.scratch_len(self.max_images))
+                let forward = match forward {
+                    Forward::Direct(plan) => plan.packed_len(),
+                    Forward::Winograd(plan) => plan.packed_len() + plan.scratch_len(threads, self.max_images),
+                };
+                let backward_input = match backward_input {
+                    BackwardInput::Direct(phases) => phases.iter().map(Direct::packed_len).max().unwrap_or(0),
+                    BackwardInput::Winograd(plan) => {
+                        plan.packed_len() + plan.scratch_len(threads, self.max_images)
+                    }
+                };
+                forward.max(backward_input).max(backward_weights.scratch_len(self.max_images))
             }
             Plan::Depthwise { forward, backward_weights, .. } => {
                 forward.packed_len().max(backward_weights.scratch_len(self.max_images))
@@ -87,9 +110,14 @@ impl Conv2dTraining {
         let s = &self.shape;
         self.check(images, weights);
         match &self.plan {
-            Plan::Direct { forward, .. } => {
-                forward.pack(threads, weights, Order::forward(s), bias, scratch);
-                forward.run(threads, operands(images, input, scratch, s.out_c), output);
+            Plan::Direct { forward: Forward::Direct(plan), .. } => {
+                plan.pack(threads, weights, Order::forward(s), bias, scratch);
+                plan.run(threads, operands(images, input, scratch, s.out_c), output);
+            }
+            Plan::Direct { forward: Forward::Winograd(plan), .. } => {
+                let (packed, scratch) = scratch.split_at_mut(plan.packed_len());
+                plan.pack(threads, weights, Order::forward(s), false, bias, packed);
+                plan.run(threads, operands(images, input, packed, s.out_c), output, scratch);
             }
             Plan::Depthwise { forward, .. } => {
                 forward.pack(weights, bias, false, scratch);
@@ -112,11 +140,16 @@ impl Conv2dTraining {
         let s = &self.shape;
         self.check(images, weights);
         match &self.plan {
-            Plan::Direct { backward_input, .. } => {
-                for plan in backward_input {
+            Plan::Direct { backward_input: BackwardInput::Direct(phases), .. } => {
+                for plan in phases {
                     plan.pack(threads, weights, Order::backward(s), None, scratch);
                     plan.run(threads, operands(images, dy, scratch, s.in_c), dx);
                 }
+            }
+            Plan::Direct { backward_input: BackwardInput::Winograd(plan), .. } => {
+                let (packed, scratch) = scratch.split_at_mut(plan.packed_len());
+                plan.pack(threads, weights, Order::backward(s), true, None, packed);
+                plan.run(threads, operands(images, dy, packed, s.in_c), dx, scratch);
             }
             Plan::Depthwise { backward_input, .. } => {
                 backward_input.pack(weights, None, true, scratch);

@@ -4,4 +4,4 @@ mod pack;
 mod tile;
 
 pub(crate) use pack::{Block, blocks};
-pub(crate) use tile::{PIXELS, Pixel, Tap, View, multiply};
+pub(crate) use tile::{PIXELS, Pixel, Tap, Tiles, View};

@@ -1,6 +1,6 @@
 //! The register tile: a few pixels × a block of output channels, all their sums held in registers.
 
-use crate::simd::Simd;
+use crate::simd::{Op, Simd};
 
 /// Pixels of a full tile.
 pub(crate) const PIXELS: usize = 6;
@@ -55,13 +55,39 @@ pub(crate) struct Pixel {
     pub(crate) output: usize,
 }
 
-/// Computes a tile of `count` ≤ [`PIXELS`] pixels × `vectors`.
+/// All the tiles of a list of pixels × a block of output channels.
+///
+/// A kernel of its own, entered once per block, so that the tile's code exists once per instruction set.
 ///
 /// # Safety
-/// All reads and writes that the two structs describe lie inside their allocations, and nobody else touches the
-/// outputs meanwhile.
+/// To run it, all reads and writes that view and pixels describe must lie inside their allocations, and nobody else
+/// may touch the outputs meanwhile.
+pub(crate) struct Tiles<'a> {
+    pub(crate) view: View<'a>,
+    pub(crate) pixels: &'a [Pixel],
+    pub(crate) vectors: usize,
+}
+
+impl Op for Tiles<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        // Tiles of nearly equal size: a lonely last pixel would cost as much as six.
+        let count = self.pixels.len();
+        let tiles = count.div_ceil(PIXELS);
+        let mut at = 0;
+        for tile in 0..tiles {
+            let size = count / tiles + usize::from(tile < count % tiles);
+            // SAFETY: the caller's promise; `at + size ≤ count`.
+            unsafe { multiply::<S>(&self.view, self.pixels.as_ptr().add(at), size, self.vectors) };
+            at += size;
+        }
+    }
+}
+
 #[inline(always)]
-pub(crate) unsafe fn multiply<S: Simd>(view: &View, pixels: *const Pixel, count: usize, vectors: usize) {
+unsafe fn multiply<S: Simd>(view: &View, pixels: *const Pixel, count: usize, vectors: usize) {
     debug_assert!(count <= PIXELS && vectors <= S::VECTORS);
     // SAFETY: the caller's promise.
     unsafe {
