@@ -29,10 +29,45 @@ pub fn scratch_len(pixels: usize, channels: usize) -> usize {
     pixels.div_ceil(part_pixels(pixels, channels)) * 2 * channels
 }
 
-/// How many pixels are added up in `f32` before their sum goes into the `f64` one: few where a pixel is long, so that
-/// they are read as a handful of sequential streams.
-fn run_pixels(channels: usize) -> usize {
-    (8192 / channels.max(1)).clamp(8, 64)
+/// How many pixels are added up in `f32` before their sum goes into the `f64` one.
+const RUN: usize = 64;
+
+/// Channels whose `f32` sums are kept at once, so that they and the vectors they need stay in the nearest cache.
+const TILE: usize = 512;
+
+/// Numbers a row should at least have, for the inner loops to be worth their vectors.
+const WIDE: usize = 128;
+
+/// Vectors per channel as vectors per number of a row: as they are, or where a pixel is short, several times in a row
+/// so that several pixels count as one.
+#[inline(always)]
+fn widen<'a, const N: usize>(vectors: [&'a [f32]; N], space: &'a mut [[f32; 2 * WIDE]; N]) -> [&'a [f32]; N] {
+    let channels = vectors[0].len();
+    if channels >= WIDE {
+        return vectors;
+    }
+    let len = WIDE.div_ceil(channels) * channels;
+    for (space, vector) in space.iter_mut().zip(vectors) {
+        for part in space[..len].chunks_exact_mut(channels) {
+            part.copy_from_slice(vector);
+        }
+    }
+    let space = &*space;
+    std::array::from_fn(|i| &space[i][..len])
+}
+
+/// Adds `sums`, which begin at channel `from` and may span several pixels, to the totals per channel.
+#[inline(always)]
+fn add_sums(sums: &[f32], from: usize, totals: &mut [f64]) {
+    let channels = totals.len();
+    let mut c = from;
+    for &sum in sums {
+        if c == channels {
+            c = 0;
+        }
+        totals[c] += f64::from(sum);
+        c += 1;
+    }
 }
 
 /// Adds up the partial sums in their order: `(Σ of the first halves, Σ of the second halves)` of channel `c`.

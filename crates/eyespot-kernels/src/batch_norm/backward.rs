@@ -1,9 +1,12 @@
 //! Gradients.
 
 use super::forward::{Parameters, normalised};
-use super::{part_pixels, run_pixels, scratch_len, total};
+use super::{RUN, TILE, WIDE, add_sums, part_pixels, scratch_len, total, widen};
 use crate::vectorised::{self, Kernel};
 use crate::{BLOCK, Threads};
+
+/// Floats that are masked and then summed while they are in the nearest caches.
+const PIECE: usize = 1 << 13;
 
 /// What [`forward`](super::forward) kept, and where the learned vectors' gradients go.
 #[derive(Debug)]
@@ -95,7 +98,7 @@ pub fn backward_add_relu(
     threads.chunks2((scratch, 2 * channels), (d, part), |index, sums, d| {
         let range = index * part..index * part + d.len();
         sums.fill(0.0);
-        let run = run_pixels(channels) * channels;
+        let run = (PIECE / channels).max(1) * channels;
         let pieces = d.chunks_mut(run).zip(y[range.clone()].chunks(run)).zip(x[range].chunks(run));
         for ((d, y), x) in pieces {
             crate::pointwise::mask_relu(y, d);
@@ -104,7 +107,7 @@ pub fn backward_add_relu(
     });
     add_up(scratch, weight, bias);
     let means = Means::of(norm, weight, bias, x.len());
-    let block = run_pixels(channels) * channels;
+    let block = (BLOCK / channels).max(1) * channels;
     threads.chunks(dx, block, |index, dx| {
         let range = index * block..index * block + dx.len();
         dx.copy_from_slice(&d[range.clone()]);
@@ -178,52 +181,35 @@ fn behind_relu6(value: f32, d: f32) -> f32 {
 
 #[inline(always)]
 fn all_sums(norm: Norm, x: &[f32], d: &[f32], sums: &mut [f64], mask: impl Fn(f32, f32) -> f32) {
-    let channels = norm.mean.len();
-    let (first, second) = sums.split_at_mut(channels);
-    let run = run_pixels(channels) * channels;
-    for (x, d) in x.chunks(run).zip(d.chunks(run)) {
-        let mut c = 0;
-        while c < channels {
-            c += match channels - c {
-                32.. => sums_of::<32>(c, norm, x, d, first, second, &mask),
-                16.. => sums_of::<16>(c, norm, x, d, first, second, &mask),
-                8.. => sums_of::<8>(c, norm, x, d, first, second, &mask),
-                _ => sums_of::<1>(c, norm, x, d, first, second, &mask),
-            };
+    let (first, second) = sums.split_at_mut(norm.mean.len());
+    let mut space = [[0.0; 2 * WIDE]; 4];
+    let Parameters { weight, bias, .. } = norm.parameters;
+    let [mean, inv_std, weight, bias] = widen([norm.mean, norm.inv_std, weight, bias], &mut space);
+    let n = mean.len();
+    for (x, d) in x.chunks(RUN * n).zip(d.chunks(RUN * n)) {
+        for from in (0..n).step_by(TILE) {
+            let to = n.min(from + TILE);
+            let (mean, inv_std) = (&mean[from..to], &inv_std[from..to]);
+            let (weight, bias) = (&weight[from..to], &bias[from..to]);
+            let (mut sum, mut products) = ([0.0f32; TILE], [0.0f32; TILE]);
+            for (x, d) in x.chunks(n).zip(d.chunks(n)) {
+                // The last row may be short where it stands for several pixels.
+                let part = from.min(x.len())..to.min(x.len());
+                let (x, d) = (&x[part.clone()], &d[part]);
+                let len = x.len();
+                let (mean, inv_std, weight, bias) =
+                    (&mean[..len], &inv_std[..len], &weight[..len], &bias[..len]);
+                let (sum, products, d) = (&mut sum[..len], &mut products[..len], &d[..len]);
+                for c in 0..len {
+                    let g = mask(normalised(x[c], mean[c], inv_std[c], weight[c], bias[c]), d[c]);
+                    sum[c] += g;
+                    products[c] += g * ((x[c] - mean[c]) * inv_std[c]);
+                }
+            }
+            add_sums(&sum[..to - from], from, first);
+            add_sums(&products[..to - from], from, second);
         }
     }
-}
-
-/// Adds the sums of `N` channels from `c` on, which stay in registers meanwhile; returns `N`.
-#[inline(always)]
-fn sums_of<const N: usize>(
-    c: usize,
-    norm: Norm,
-    x: &[f32],
-    d: &[f32],
-    first: &mut [f64],
-    second: &mut [f64],
-    mask: &impl Fn(f32, f32) -> f32,
-) -> usize {
-    let channels = norm.mean.len();
-    let take = |from: &[f32]| -> [f32; N] { std::array::from_fn(|i| from[c + i]) };
-    let (mean, inv_std) = (take(norm.mean), take(norm.inv_std));
-    let (weight, bias) = (take(norm.parameters.weight), take(norm.parameters.bias));
-    let mut sum = [0.0f32; N];
-    let mut products = [0.0f32; N];
-    for (x, d) in x.chunks_exact(channels).zip(d.chunks_exact(channels)) {
-        let (x, d) = (&x[c..c + N], &d[c..c + N]);
-        for i in 0..N {
-            let g = mask(normalised(x[i], mean[i], inv_std[i], weight[i], bias[i]), d[i]);
-            sum[i] += g;
-            products[i] += g * ((x[i] - mean[i]) * inv_std[i]);
-        }
-    }
-    for i in 0..N {
-        first[c + i] += f64::from(sum[i]);
-        second[c + i] += f64::from(products[i]);
-    }
-    N
 }
 
 /// Overwrites the gradient behind everything by the one at `x`.
@@ -248,12 +234,17 @@ impl Kernel for InputGradient<'_> {
 
 #[inline(always)]
 fn all_gradients(norm: Norm, means: Means, x: &[f32], d: &mut [f32], mask: impl Fn(f32, f32) -> f32) {
-    let n = norm.mean.len();
-    let (mean, inv_std) = (norm.mean, &norm.inv_std[..n]);
-    let (weight, bias) = (&norm.parameters.weight[..n], &norm.parameters.bias[..n]);
-    let (weight_gradient, bias_gradient) = (&means.weight_gradient[..n], &means.bias_gradient[..n]);
-    for (x, d) in x.chunks_exact(n).zip(d.chunks_exact_mut(n)) {
-        for c in 0..n {
+    let Parameters { weight, bias, .. } = norm.parameters;
+    let vectors = [norm.mean, norm.inv_std, weight, bias, means.weight_gradient, means.bias_gradient];
+    let mut space = [[0.0; 2 * WIDE]; 6];
+    let [mean, inv_std, weight, bias, weight_gradient, bias_gradient] = widen(vectors, &mut space);
+    let n = mean.len();
+    for (x, d) in x.chunks(n).zip(d.chunks_mut(n)) {
+        let len = x.len().min(n);
+        let (mean, inv_std, weight, bias) = (&mean[..len], &inv_std[..len], &weight[..len], &bias[..len]);
+        let (weight_gradient, bias_gradient) = (&weight_gradient[..len], &bias_gradient[..len]);
+        let (x, d) = (&x[..len], &mut d[..len]);
+        for c in 0..len {
             let g = mask(normalised(x[c], mean[c], inv_std[c], weight[c], bias[c]), d[c]);
             let x_hat = (x[c] - mean[c]) * inv_std[c];
             let common = (bias_gradient[c] + x_hat * weight_gradient[c]) * means.share;

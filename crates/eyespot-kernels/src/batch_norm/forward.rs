@@ -1,6 +1,6 @@
 //! Statistics and normalisation.
 
-use super::{part_pixels, run_pixels, scratch_len, total};
+use super::{RUN, TILE, WIDE, add_sums, part_pixels, scratch_len, total, widen};
 use crate::vectorised::{self, Kernel};
 use crate::{BLOCK, Threads};
 
@@ -178,50 +178,31 @@ impl Kernel for Sums<'_> {
     #[inline(always)]
     fn run(self) {
         let Sums { origin, x, sums } = self;
-        let channels = origin.len();
-        let (first, second) = sums.split_at_mut(channels);
+        let (first, second) = sums.split_at_mut(origin.len());
         first.fill(0.0);
         second.fill(0.0);
-        for run in x.chunks(run_pixels(channels) * channels) {
-            let mut c = 0;
-            while c < channels {
-                c += match channels - c {
-                    32.. => sums_of::<32>(c, origin, run, first, second),
-                    16.. => sums_of::<16>(c, origin, run, first, second),
-                    8.. => sums_of::<8>(c, origin, run, first, second),
-                    _ => sums_of::<1>(c, origin, run, first, second),
-                };
+        let mut space = [[0.0; 2 * WIDE]; 1];
+        let [origin] = widen([origin], &mut space);
+        let n = origin.len();
+        for run in x.chunks(RUN * n) {
+            for from in (0..n).step_by(TILE) {
+                let origin = &origin[from..n.min(from + TILE)];
+                let (mut sum, mut squares) = ([0.0f32; TILE], [0.0f32; TILE]);
+                for row in run.chunks(n) {
+                    // The last row may be short where it stands for several pixels.
+                    let row = &row[from.min(row.len())..row.len().min(from + TILE)];
+                    let all = row.iter().zip(origin).zip(sum.iter_mut().zip(&mut squares));
+                    for ((x, origin), (sum, squares)) in all {
+                        let distance = x - origin;
+                        *sum += distance;
+                        *squares += distance * distance;
+                    }
+                }
+                add_sums(&sum[..origin.len()], from, first);
+                add_sums(&squares[..origin.len()], from, second);
             }
         }
     }
-}
-
-/// Adds the sums of `N` channels from `c` on, which stay in registers meanwhile; returns `N`.
-#[inline(always)]
-fn sums_of<const N: usize>(
-    c: usize,
-    origin: &[f32],
-    run: &[f32],
-    first: &mut [f64],
-    second: &mut [f64],
-) -> usize {
-    let mut sum = [0.0f32; N];
-    let mut squares = [0.0f32; N];
-    let mut zero = [0.0f32; N];
-    zero.copy_from_slice(&origin[c..c + N]);
-    for pixel in run.chunks_exact(origin.len()) {
-        let pixel = &pixel[c..c + N];
-        for i in 0..N {
-            let distance = pixel[i] - zero[i];
-            sum[i] += distance;
-            squares[i] += distance * distance;
-        }
-    }
-    for i in 0..N {
-        first[c + i] += f64::from(sum[i]);
-        second[c + i] += f64::from(squares[i]);
-    }
-    N
 }
 
 struct Normalise<'a> {
@@ -238,6 +219,8 @@ impl Kernel for Normalise<'_> {
     #[inline(always)]
     fn run(self) {
         let Normalise { mean, inv_std, weight, bias, follows, x, y } = self;
+        let mut space = [[0.0; 2 * WIDE]; 4];
+        let [mean, inv_std, weight, bias] = widen([mean, inv_std, weight, bias], &mut space);
         let n = mean.len();
         let (inv_std, weight, bias) = (&inv_std[..n], &weight[..n], &bias[..n]);
         let value = |c: usize, x: f32| normalised(x, mean[c], inv_std[c], weight[c], bias[c]);
@@ -264,6 +247,8 @@ impl Kernel for ScaleShift<'_> {
     #[inline(always)]
     fn run(self) {
         let ScaleShift { scale, shift, follows, x, y } = self;
+        let mut space = [[0.0; 2 * WIDE]; 2];
+        let [scale, shift] = widen([scale, shift], &mut space);
         let n = scale.len();
         let shift = &shift[..n];
         let value = |c: usize, x: f32| x * scale[c] + shift[c];
@@ -279,26 +264,19 @@ impl Kernel for ScaleShift<'_> {
 }
 
 #[inline(always)]
-fn each_pixel(channels: usize, x: &[f32], y: &mut [f32], f: impl Fn(usize, f32) -> f32) {
-    for (x, y) in x.chunks_exact(channels).zip(y.chunks_exact_mut(channels)) {
-        for c in 0..channels {
-            y[c] = f(c, x[c]);
+fn each_pixel(n: usize, x: &[f32], y: &mut [f32], f: impl Fn(usize, f32) -> f32) {
+    for (x, y) in x.chunks(n).zip(y.chunks_mut(n)) {
+        for (c, (x, y)) in x.iter().zip(y).enumerate().take(n) {
+            *y = f(c, *x);
         }
     }
 }
 
 #[inline(always)]
-fn each_pixel_with(
-    channels: usize,
-    x: &[f32],
-    other: &[f32],
-    y: &mut [f32],
-    f: impl Fn(usize, f32, f32) -> f32,
-) {
-    let pixels = x.chunks_exact(channels).zip(other.chunks_exact(channels));
-    for ((x, other), y) in pixels.zip(y.chunks_exact_mut(channels)) {
-        for c in 0..channels {
-            y[c] = f(c, x[c], other[c]);
+fn each_pixel_with(n: usize, x: &[f32], other: &[f32], y: &mut [f32], f: impl Fn(usize, f32, f32) -> f32) {
+    for ((x, other), y) in x.chunks(n).zip(other.chunks(n)).zip(y.chunks_mut(n)) {
+        for (c, ((x, other), y)) in x.iter().zip(other).zip(y).enumerate().take(n) {
+            *y = f(c, *x, *other);
         }
     }
 }

@@ -21,15 +21,7 @@ impl MaxPool2d {
         w.check(x.len(), y.len());
         threads.chunks(y, w.output.1 * w.channels, |index, y| {
             let (x, oy) = self.picture(x, index);
-            for (ox, y) in y.chunks_exact_mut(w.channels).enumerate() {
-                self.each_tap(oy, ox, x, |first, _, x| {
-                    if first {
-                        y.copy_from_slice(x);
-                    } else {
-                        vectorised::run(Largest { x, y });
-                    }
-                });
-            }
+            vectorised::run(Row { windows: *w, oy, x, y, winners: None });
         });
     }
 
@@ -45,17 +37,7 @@ impl MaxPool2d {
         let row = w.output.1 * w.channels;
         threads.chunks2((y, row), (winners, row), |index, y, winners| {
             let (x, oy) = self.picture(x, index);
-            let pixels = y.chunks_exact_mut(w.channels).zip(winners.chunks_exact_mut(w.channels));
-            for (ox, (y, winners)) in pixels.enumerate() {
-                self.each_tap(oy, ox, x, |first, tap, x| {
-                    if first {
-                        y.copy_from_slice(x);
-                        winners.fill(tap);
-                    } else {
-                        vectorised::run(LargestAndTap { x, tap, y, winners });
-                    }
-                });
-            }
+            vectorised::run(Row { windows: *w, oy, x, y, winners: Some(winners) });
         });
     }
 
@@ -64,24 +46,11 @@ impl MaxPool2d {
         let w = &self.windows;
         w.check(dx.len(), dy.len());
         assert_eq!(winners.len(), dy.len(), "a winner per result");
-        let n = w.channels;
-        threads.chunks(dx, w.input.1 * n, |index, dx| {
+        threads.chunks(dx, w.input.1 * w.channels, |index, dx| {
             let (image, iy) = (index / w.input.0, index % w.input.0);
-            let from = image * w.output_len();
-            dx.fill(0.0);
-            for oy in windows_over(iy, w.output.0, w.kernel.0, w.stride.0, w.padding.0) {
-                let row = from + oy * w.output.1 * n;
-                let first_tap = (iy + w.padding.0 - oy * w.stride.0) * w.kernel.1;
-                for ox in 0..w.output.1 {
-                    let at = row + ox * n;
-                    let (dy, winners) = (&dy[at..at + n], &winners[at..at + n]);
-                    for ix in inside(ox, w.input.1, w.kernel.1, w.stride.1, w.padding.1) {
-                        let tap = (first_tap + ix + w.padding.1 - ox * w.stride.1) as u16;
-                        let dx = &mut dx[ix * n..(ix + 1) * n];
-                        vectorised::run(HandBack { tap, winners, dy, dx });
-                    }
-                }
-            }
+            let picture = image * w.output_len()..(image + 1) * w.output_len();
+            let (winners, dy) = (&winners[picture.clone()], &dy[picture]);
+            vectorised::run(GradientRow { windows: *w, iy, winners, dy, dx });
         });
     }
 
@@ -91,73 +60,119 @@ impl MaxPool2d {
         let (image, oy) = (index / w.output.0, index % w.output.0);
         (&x[image * w.input_len()..][..w.input_len()], oy)
     }
+}
 
-    /// Calls `f(is the first, tap's number, pixel)` for each tap of a window that lies inside the map.
+/// One row of results.
+struct Row<'a> {
+    windows: Windows,
+    oy: usize,
+    /// The picture.
+    x: &'a [f32],
+    y: &'a mut [f32],
+    winners: Option<&'a mut [u16]>,
+}
+
+impl Kernel for Row<'_> {
     #[inline(always)]
-    fn each_tap(&self, oy: usize, ox: usize, x: &[f32], mut f: impl FnMut(bool, u16, &[f32])) {
-        let w = &self.windows;
-        let mut first = true;
-        for iy in inside(oy, w.input.0, w.kernel.0, w.stride.0, w.padding.0) {
-            for ix in inside(ox, w.input.1, w.kernel.1, w.stride.1, w.padding.1) {
-                let tap =
-                    (iy + w.padding.0 - oy * w.stride.0) * w.kernel.1 + ix + w.padding.1 - ox * w.stride.1;
-                f(first, tap as u16, &x[(iy * w.input.1 + ix) * w.channels..][..w.channels]);
-                first = false;
+    fn run(mut self) {
+        let n = self.windows.channels;
+        for ox in 0..self.windows.output.1 {
+            let mut c = 0;
+            while c < n {
+                c += match n - c {
+                    32.. => self.window::<32>(ox, c),
+                    16.. => self.window::<16>(ox, c),
+                    8.. => self.window::<8>(ox, c),
+                    _ => self.window::<1>(ox, c),
+                };
             }
         }
     }
 }
 
-/// Whether `x` takes the place of the largest value so far.
-#[inline(always)]
-fn wins(x: f32, y: f32) -> bool {
-    x > y || x.is_nan()
-}
-
-struct Largest<'a> {
-    x: &'a [f32],
-    y: &'a mut [f32],
-}
-
-impl Kernel for Largest<'_> {
+impl Row<'_> {
+    /// `N` channels of one window, which stay in registers meanwhile; returns `N`.
     #[inline(always)]
-    fn run(self) {
-        for (y, &x) in self.y.iter_mut().zip(self.x) {
-            *y = if wins(x, *y) { x } else { *y };
+    fn window<const N: usize>(&mut self, ox: usize, c: usize) -> usize {
+        let w = &self.windows;
+        let columns = inside(ox, w.input.1, w.kernel.1, w.stride.1, w.padding.1);
+        let mut largest = [f32::NEG_INFINITY; N];
+        let mut winner = [0u32; N];
+        let mut first = true;
+        for iy in inside(self.oy, w.input.0, w.kernel.0, w.stride.0, w.padding.0) {
+            let row = (iy + w.padding.0 - self.oy * w.stride.0) * w.kernel.1;
+            for ix in columns.clone() {
+                let tap = (row + ix + w.padding.1 - ox * w.stride.1) as u32;
+                let x = &self.x[(iy * w.input.1 + ix) * w.channels + c..][..N];
+                for i in 0..N {
+                    // NaN beats every number; the first tap wins even with minus infinity.
+                    let wins = first || x[i] > largest[i] || x[i].is_nan();
+                    largest[i] = if wins { x[i] } else { largest[i] };
+                    winner[i] = if wins { tap } else { winner[i] };
+                }
+                first = false;
+            }
         }
+        let at = ox * w.channels + c;
+        self.y[at..at + N].copy_from_slice(&largest);
+        if let Some(winners) = &mut self.winners {
+            for (to, from) in winners[at..at + N].iter_mut().zip(winner) {
+                *to = from as u16;
+            }
+        }
+        N
     }
 }
 
-struct LargestAndTap<'a> {
-    x: &'a [f32],
-    tap: u16,
-    y: &'a mut [f32],
-    winners: &'a mut [u16],
-}
-
-impl Kernel for LargestAndTap<'_> {
-    #[inline(always)]
-    fn run(self) {
-        for ((y, &x), winner) in self.y.iter_mut().zip(self.x).zip(self.winners) {
-            let win = wins(x, *y);
-            *y = if win { x } else { *y };
-            *winner = if win { self.tap } else { *winner };
-        }
-    }
-}
-
-struct HandBack<'a> {
-    tap: u16,
+/// One row of gradients at the input.
+struct GradientRow<'a> {
+    windows: Windows,
+    iy: usize,
+    /// The picture's.
     winners: &'a [u16],
+    /// The picture's.
     dy: &'a [f32],
     dx: &'a mut [f32],
 }
 
-impl Kernel for HandBack<'_> {
+impl Kernel for GradientRow<'_> {
     #[inline(always)]
-    fn run(self) {
-        for ((dx, &dy), &winner) in self.dx.iter_mut().zip(self.dy).zip(self.winners) {
-            *dx += if winner == self.tap { dy } else { 0.0 };
+    fn run(mut self) {
+        let n = self.windows.channels;
+        for ix in 0..self.windows.input.1 {
+            let mut c = 0;
+            while c < n {
+                c += match n - c {
+                    32.. => self.pixel::<32>(ix, c),
+                    16.. => self.pixel::<16>(ix, c),
+                    8.. => self.pixel::<8>(ix, c),
+                    _ => self.pixel::<1>(ix, c),
+                };
+            }
         }
+    }
+}
+
+impl GradientRow<'_> {
+    /// Collects what the windows over one pixel hand back to `N` of its channels; returns `N`.
+    #[inline(always)]
+    fn pixel<const N: usize>(&mut self, ix: usize, c: usize) -> usize {
+        let w = &self.windows;
+        let columns = windows_over(ix, w.output.1, w.kernel.1, w.stride.1, w.padding.1);
+        let mut sum = [0.0f32; N];
+        for oy in windows_over(self.iy, w.output.0, w.kernel.0, w.stride.0, w.padding.0) {
+            let row = (self.iy + w.padding.0 - oy * w.stride.0) * w.kernel.1;
+            for ox in columns.clone() {
+                let tap = (row + ix + w.padding.1 - ox * w.stride.1) as u16;
+                let at = (oy * w.output.1 + ox) * w.channels + c;
+                let (dy, winners) = (&self.dy[at..at + N], &self.winners[at..at + N]);
+                for i in 0..N {
+                    sum[i] += if winners[i] == tap { dy[i] } else { 0.0 };
+                }
+            }
+        }
+        let at = ix * w.channels + c;
+        self.dx[at..at + N].copy_from_slice(&sum);
+        N
     }
 }
