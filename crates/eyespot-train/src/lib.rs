@@ -5,8 +5,11 @@
 //! backward, optimizer step. The same seed and data give the same weights, bit for bit, also after a kill and
 //! [resumption](RunFolder). Nothing is printed; an [`Observer`] is told.
 
+mod cache;
+mod cache_file;
 mod checkpoint;
 mod error;
+mod frozen;
 mod imbalance;
 mod loss;
 mod metrics;
@@ -18,8 +21,10 @@ mod source;
 mod step;
 mod trainer;
 
+pub use cache::{Digest, FeatureCache, Features, Frozen, hash_file};
 pub use checkpoint::RunFolder;
 pub use error::TrainError;
+pub use frozen::FrozenSource;
 pub use loss::{Loss, Targets};
 pub use metrics::{ClassMetrics, Evaluation, Mistake, roc_auc};
 pub use observer::{BatchDone, EpochRecord, Observer};
