@@ -1,3 +1,49 @@
 #![forbid(unsafe_code)]
-//! The command `eyespot`.
-fn main() {}
+//! The command `eyespot`: flags in, words out. What it does stands in the library `eyespot`.
+
+mod args;
+mod config;
+mod evaluate;
+mod inspect;
+mod model;
+mod output;
+mod predict;
+mod progress;
+mod train;
+
+use args::{Cli, Command};
+use clap::{CommandFactory, Parser};
+use std::process::ExitCode;
+
+/// Something failed along the way; the rest was done.
+const FAILED: u8 = 1;
+/// The command was called wrongly.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(&format!("{error:#}"));
+            let usage = error.downcast_ref::<eyespot::Error>().is_some_and(eyespot::Error::is_usage);
+            ExitCode::from(if usage { USAGE } else { FAILED })
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        Command::Train(args) => train::run(&args),
+        Command::Predict(args) => predict::run(&args),
+        Command::Evaluate(args) => evaluate::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
+        Command::Completions { shell } => {
+            // Written in one piece, so that a closed pipe gives an error and not a panic.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "eyespot", &mut script);
+            output::write(&script)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

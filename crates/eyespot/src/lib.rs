@@ -1,2 +1,26 @@
 #![forbid(unsafe_code)]
-//! See the crate description.
+//! Train, check and run image classifiers.
+
+mod classes;
+mod classifier;
+mod error;
+mod evaluation;
+mod network;
+mod options;
+mod prediction;
+mod suggest;
+mod training;
+
+pub use classifier::Classifier;
+pub use error::Error;
+pub use evaluation::{ClassEvaluation, Evaluation, Mistake, Unreadable};
+pub use eyespot_data::{Fit, Transform};
+pub use eyespot_train::{BatchDone, EpochRecord};
+pub use network::{network, preset};
+pub use options::{
+    AugmentKind, Balance, BatchSize, Cache, FitKind, Freeze, Head, LossKind, OptimizerKind, ScheduleKind,
+    TrainingOptions,
+};
+pub use prediction::{ClassScore, PathPrediction, Prediction};
+pub use suggest::closest;
+pub use training::{Beginning, Listener, Trained, Training};

@@ -1,0 +1,162 @@
+//! What can be typed: commands and flags.
+
+mod train;
+
+pub use train::TrainArgs;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "eyespot",
+    version,
+    about = "Train, check and run image classifiers",
+    after_help = "Start with your own photos, one folder per class:\n  eyespot train photos/\nor without any:\n  \
+                  eyespot demo",
+    propagate_version = true,
+    max_term_width = 110
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train a classifier on a folder of photos
+    Train(Box<TrainArgs>),
+    /// Name pictures
+    Predict(PredictArgs),
+    /// Measure a classifier on labelled pictures
+    Evaluate(EvaluateArgs),
+    /// Show a network's layers, size and memory
+    Inspect(InspectArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Flags for published weights in place of a trained model.
+#[derive(Debug, Args)]
+pub struct PublishedArgs {
+    /// A network of the zoo, in place of a trained model (needs --weights and --classes)
+    #[arg(long, value_name = "NAME", requires_all = ["weights", "classes"])]
+    pub model: Option<String>,
+    /// Its weights: safetensors or PyTorch (.pth, .pt, .th)
+    #[arg(long, value_name = "FILE", requires = "model")]
+    pub weights: Option<PathBuf>,
+    /// Its classes in the order of its outputs, one a line: `name` or `wnid name`
+    #[arg(long, value_name = "FILE", requires = "model")]
+    pub classes: Option<PathBuf>,
+}
+
+/// Flags that change how a picture becomes a tensor.
+#[derive(Debug, Args, serde::Serialize)]
+pub struct TransformArgs {
+    /// How a picture is fitted to the network's square: crop its centre, letterbox with borders, or squash
+    #[arg(long, value_parser = ["crop", "letterbox", "squash"], help_heading = "Pictures")]
+    pub fit: Option<String>,
+    /// Length of the short side, in pixels, before the centre is cut out
+    #[arg(long, value_name = "PIXELS", help_heading = "Pictures")]
+    pub resize: Option<u32>,
+    /// Side of the square the network sees, in pixels
+    #[arg(long, value_name = "PIXELS", help_heading = "Pictures")]
+    pub crop: Option<u32>,
+    /// Mean of each channel (0..1), subtracted: three numbers with commas
+    #[arg(long, value_delimiter = ',', num_args = 1, value_name = "R,G,B", help_heading = "Pictures")]
+    pub mean: Option<Vec<f32>>,
+    /// Standard deviation of each channel, divided by: three numbers with commas
+    #[arg(long, value_delimiter = ',', num_args = 1, value_name = "R,G,B", help_heading = "Pictures")]
+    pub std: Option<Vec<f32>>,
+}
+
+/// How predictions are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A sentence a picture
+    Text,
+    /// A table with a header line
+    Csv,
+    /// A JSON object a line
+    Json,
+}
+
+/// `eyespot predict`.
+#[derive(Debug, Args)]
+pub struct PredictArgs {
+    /// A run folder or model file, then files, folders or globs of pictures (with --model: only pictures)
+    #[arg(required = true, value_name = "RUN_OR_MODEL | PATH")]
+    pub paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub published: PublishedArgs,
+    /// How many classes to name per picture
+    #[arg(long, default_value_t = 1, value_name = "K", value_parser = clap::value_parser!(u64).range(1..))]
+    pub top_k: u64,
+    /// How predictions are written
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Say `uncertain` where the probability is below this (0..1); with two classes: where class 2 begins
+    #[arg(long, value_name = "P", value_parser = probability)]
+    pub threshold: Option<f32>,
+    /// Pictures computed at once
+    #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
+    pub batch: u64,
+    /// Threads; 0 takes all cores
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub threads: usize,
+    #[command(flatten)]
+    pub transform: TransformArgs,
+}
+
+/// `eyespot evaluate`.
+#[derive(Debug, Args)]
+pub struct EvaluateArgs {
+    /// A run folder or model file, then the labelled pictures (with --model: only the pictures)
+    #[arg(required = true, num_args = 1..=2, value_name = "RUN_OR_MODEL | DATA")]
+    pub paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub published: PublishedArgs,
+    /// One JSON object in place of tables
+    #[arg(long)]
+    pub json: bool,
+    /// Pictures computed at once
+    #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
+    pub batch: u64,
+    /// Threads; 0 takes all cores
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub threads: usize,
+    #[command(flatten)]
+    pub transform: TransformArgs,
+}
+
+/// `eyespot inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// A network of the zoo, a run folder, or a model file
+    #[arg(value_name = "NAME | RUN | FILE")]
+    pub model: String,
+    /// Pictures per batch for which memory is told
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
+    pub batch: u64,
+    /// Number of classes of a network of the zoo
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub classes: Option<u64>,
+    /// Side of the square the network sees, in pixels
+    #[arg(long, value_name = "PIXELS")]
+    pub crop: Option<u32>,
+    /// One JSON object in place of the table
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn probability(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(p) if (0.0..=1.0).contains(&p) => Ok(p),
+        _ => Err("it is a number from 0 to 1, such as 0.8".to_owned()),
+    }
+}

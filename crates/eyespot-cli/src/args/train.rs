@@ -1,0 +1,129 @@
+//! The flags of `eyespot train`. Each is also a key of the TOML file, under the same name.
+
+use super::TransformArgs;
+use clap::Args;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// `eyespot train`. A flag that isn't given is `None` here and gets its value from the TOML file or the default.
+#[derive(Debug, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TrainArgs {
+    /// The photos: DATA/CLASS/*, DATA/{train,val,test}/CLASS/*, a CSV (path,label[,split]) or MNIST's IDX files
+    #[arg(value_name = "DATA", required_unless_present_any = ["config", "resume"])]
+    pub data: Option<PathBuf>,
+    /// Read these settings from a TOML file: a key per flag, flags win
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+
+    /// A network of the zoo [default: the one the weights are named after, else small_cnn]
+    #[arg(long, value_name = "NAME", help_heading = "Network")]
+    pub model: Option<String>,
+    /// Pretrained weights: safetensors or PyTorch (.pth, .pt, .th)
+    #[arg(long, value_name = "FILE", help_heading = "Network")]
+    pub weights: Option<PathBuf>,
+    /// What keeps its weights: backbone, none, or until:LAYER [default: backbone with --weights, else none]
+    #[arg(long, value_name = "WHAT", help_heading = "Network")]
+    pub freeze: Option<String>,
+    /// The layers that tell the classes apart [default: linear on a backbone, else the network's own]
+    #[arg(long, value_parser = ["linear", "mlp"], help_heading = "Network")]
+    pub head: Option<String>,
+
+    /// Passes over the photos [default: 40; 100 for a head on frozen features]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Learning")]
+    pub epochs: Option<u64>,
+    /// Photos per step: a number, or `full` for all [default: 32]
+    #[arg(long, value_name = "N|full", value_parser = batch_size, help_heading = "Learning")]
+    pub batch_size: Option<BatchSizeArg>,
+    /// The full learning rate [default: by optimizer and what is frozen]
+    #[arg(long, value_name = "X", help_heading = "Learning")]
+    pub lr: Option<f64>,
+    /// The rule by which weights follow their gradients
+    #[arg(long, value_parser = ["sgd", "adam", "adamw"], help_heading = "Learning")]
+    pub optimizer: Option<String>,
+    /// Momentum of SGD [default: 0.9]
+    #[arg(long, value_name = "X", help_heading = "Learning")]
+    pub momentum: Option<f32>,
+    /// Weight decay [default: by optimizer]
+    #[arg(long, value_name = "X", help_heading = "Learning")]
+    pub weight_decay: Option<f64>,
+    /// Nesterov's variant of SGD
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          help_heading = "Learning")]
+    pub nesterov: Option<bool>,
+    /// The learning rate's way through training [default: cosine]
+    #[arg(long, value_parser = ["constant", "step", "cosine", "onecycle"], help_heading = "Learning")]
+    pub schedule: Option<String>,
+    /// Epochs over which the learning rate rises to its full value
+    #[arg(long, value_name = "EPOCHS", help_heading = "Learning")]
+    pub warmup: Option<f64>,
+    /// Cross-entropy, or for two classes one output: sigmoid + binary cross-entropy, or mean squared error
+    #[arg(long, value_parser = ["auto", "ce", "bce", "mse"], help_heading = "Learning")]
+    pub loss: Option<String>,
+    /// Share of the target spread over all classes (0..1)
+    #[arg(long, value_name = "X", help_heading = "Learning")]
+    pub label_smoothing: Option<f32>,
+    /// Largest norm of the gradient
+    #[arg(long, value_name = "NORM", help_heading = "Learning")]
+    pub clip: Option<f64>,
+    /// Keep a moving average of the weights with this decay per step, such as 0.999
+    #[arg(long, value_name = "DECAY", help_heading = "Learning")]
+    pub ema: Option<f32>,
+    /// Stop after this many epochs without a better validation result
+    #[arg(long, value_name = "EPOCHS", help_heading = "Learning")]
+    pub patience: Option<u64>,
+    /// Against classes of different size: weigh the loss, or draw rare classes more often
+    #[arg(long, value_parser = ["none", "weights", "sampler"], help_heading = "Learning")]
+    pub balance: Option<String>,
+
+    /// Change photos at random while learning [default: light; none on frozen features]
+    #[arg(long, value_parser = ["none", "light", "strong"], help_heading = "Pictures")]
+    pub augment: Option<String>,
+    /// Augmented versions of each photo whose frozen features are computed [default: 4 with --augment, else 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000), help_heading = "Pictures")]
+    pub views: Option<u64>,
+    /// Stop where a photo can't be read, in place of leaving it out
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          help_heading = "Pictures")]
+    pub strict: Option<bool>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub transform: TransformArgs,
+
+    /// Decides weights, order, split and augmentation: the same seed gives the same model [default: 0]
+    #[arg(long, value_name = "N", help_heading = "Run")]
+    pub seed: Option<u64>,
+    /// Threads; 0 takes all cores. The result doesn't depend on it [default: 0]
+    #[arg(long, value_name = "N", help_heading = "Run")]
+    pub threads: Option<usize>,
+    /// The run folder [default: a new one in runs/]
+    #[arg(long, value_name = "DIR", help_heading = "Run")]
+    pub output: Option<PathBuf>,
+    /// Go on with the run in --output where it was stopped
+    #[arg(long, requires = "output", help_heading = "Run")]
+    #[serde(skip)]
+    pub resume: bool,
+    /// Where features of frozen layers are kept between runs, or `none` [default: the user's cache folder]
+    #[arg(long, value_name = "DIR|none", help_heading = "Run")]
+    pub cache: Option<PathBuf>,
+    /// Validate, record and print every so many epochs [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Run")]
+    pub every: Option<u64>,
+}
+
+/// `32` or `full`; a number in TOML, too.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum BatchSizeArg {
+    Images(u64),
+    Full(String),
+}
+
+fn batch_size(text: &str) -> Result<BatchSizeArg, String> {
+    match text.parse::<u64>() {
+        Ok(n) if n > 0 => Ok(BatchSizeArg::Images(n)),
+        _ if text == "full" => Ok(BatchSizeArg::Full("full".to_owned())),
+        _ => Err("it is a number above 0, or `full` for all photos".to_owned()),
+    }
+}

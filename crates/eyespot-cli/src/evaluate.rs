@@ -1,0 +1,96 @@
+//! `eyespot evaluate`.
+
+use crate::args::EvaluateArgs;
+use crate::{model, output};
+use eyespot::{Error, Evaluation};
+use std::fmt::Write;
+use std::process::ExitCode;
+
+/// A confusion matrix of more classes is no table to look at.
+const TABLE_CLASSES: usize = 20;
+
+/// Mistakes that are shown; `--json` has all.
+const SHOWN: usize = 20;
+
+pub fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
+    let (classifier, data) = model::load(&args.paths, &args.published, &args.transform)?;
+    let [data] = &data[..] else {
+        return Err(Error::Usage("name one folder (or CSV) of labelled pictures".to_owned()).into());
+    };
+    let classifier = classifier.threads(args.threads).batch(args.batch as usize);
+    let evaluation = classifier.evaluate(data)?;
+    for notice in &evaluation.notices {
+        output::warning(notice);
+    }
+    if args.json {
+        output::line(serde_json::to_string(&evaluation)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    output::write(text(&evaluation).as_bytes())?;
+    for failure in &evaluation.unreadable {
+        output::error(&format!("left out: {} {}", failure.path.display(), failure.error));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(e: &Evaluation) -> String {
+    let mut out = String::new();
+    // Writing to a string can't fail.
+    let _ = table(&mut out, e);
+    out
+}
+
+fn table(out: &mut String, e: &Evaluation) -> std::fmt::Result {
+    let right = (e.accuracy * e.images as f64).round();
+    writeln!(out, "accuracy        {:.1} % ({right} of {})", 100.0 * e.accuracy, e.images)?;
+    if e.classes.len() > 5 {
+        writeln!(out, "top-5 accuracy  {:.1} %", 100.0 * e.top5_accuracy)?;
+    }
+    writeln!(out, "loss            {:.4}", e.loss)?;
+    if let Some(auc) = e.auc {
+        writeln!(out, "ROC AUC         {auc:.4}")?;
+    }
+    // Of a thousand classes only those that came up are of interest.
+    let shown: Vec<usize> = (0..e.classes.len())
+        .filter(|&i| e.classes[i].support > 0 || e.confusion.iter().any(|row| row[i] > 0))
+        .collect();
+    let width = shown.iter().map(|&i| e.classes[i].name.chars().count()).max().unwrap_or(5).max(5);
+    writeln!(out, "\n{:width$}  precision  recall     f1  pictures", "class")?;
+    for &i in shown.iter().filter(|&&i| e.classes[i].support > 0) {
+        let c = &e.classes[i];
+        let (name, precision, recall, f1) = (&c.name, c.precision, c.recall, c.f1);
+        writeln!(out, "{name:width$}  {precision:9.3}  {recall:6.3}  {f1:5.3}  {:8}", c.support)?;
+    }
+    if shown.len() <= TABLE_CLASSES {
+        confusion(out, e, &shown, width)?;
+    }
+    if !e.mistakes.is_empty() {
+        writeln!(out, "\nmistakes ({})", e.mistakes.len())?;
+    }
+    for m in e.mistakes.iter().take(SHOWN) {
+        let (path, label, said) = (m.path.display(), &m.label, &m.prediction);
+        writeln!(out, "  {path} with label {label} is predicted as {said} ({:.2})", m.probability)?;
+    }
+    if e.mistakes.len() > SHOWN {
+        writeln!(out, "  … and {} more; --json lists all", e.mistakes.len() - SHOWN)?;
+    }
+    Ok(())
+}
+
+fn confusion(out: &mut String, e: &Evaluation, shown: &[usize], width: usize) -> std::fmt::Result {
+    let column = |i: usize| e.classes[i].name.chars().count().clamp(5, 12);
+    write!(out, "\n{:width$}", "is ↓ named →", width = width.max(12))?;
+    for &i in shown {
+        let name: String = e.classes[i].name.chars().take(12).collect();
+        write!(out, "  {name:>w$}", w = column(i))?;
+    }
+    writeln!(out)?;
+    for &row in shown.iter().filter(|&&i| e.classes[i].support > 0) {
+        write!(out, "{:width$}", e.classes[row].name, width = width.max(12))?;
+        for &i in shown {
+            write!(out, "  {:>w$}", e.confusion[row][i], w = column(i))?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,173 @@
+//! Training as a person sees it: a bar where stderr is a terminal, a line per epoch everywhere.
+
+use crate::output;
+use eyespot::{BatchDone, Beginning, EpochRecord, Listener};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::time::Instant;
+
+/// Tells on stderr how a run goes.
+pub struct Progress {
+    bar: ProgressBar,
+    epochs: u64,
+    images: usize,
+    /// Photos done since `since`.
+    done: usize,
+    since: Instant,
+    began: Instant,
+    first_epoch: Option<u64>,
+    /// The best validation accuracy so far.
+    accuracy: Option<f64>,
+    what: String,
+}
+
+impl Progress {
+    pub fn new() -> Self {
+        let target =
+            if output::animated() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let now = Instant::now();
+        Self {
+            bar: ProgressBar::with_draw_target(Some(0), target),
+            epochs: 0,
+            images: 0,
+            done: 0,
+            since: now,
+            began: now,
+            first_epoch: None,
+            accuracy: None,
+            what: String::new(),
+        }
+    }
+
+    /// A line that stays, above the bar.
+    fn say(&self, text: &str) {
+        self.bar.suspend(|| output::say(text));
+    }
+
+    fn style(&self, template: &str) {
+        // The templates are ours and sound; a wrong one would only look plain.
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        self.bar.set_style(style.progress_chars("=> "));
+    }
+}
+
+impl Listener for Progress {
+    fn begin(&mut self, b: &Beginning) {
+        self.epochs = b.epochs;
+        self.images = b.images[0];
+        let [train, validation, test] = b.images;
+        let shown: Vec<&str> = b.classes.iter().take(8).map(String::as_str).collect();
+        let more = if b.classes.len() > 8 { ", …" } else { "" };
+        let test = if test > 0 { format!(", {test} kept for testing") } else { String::new() };
+        self.say(&format!("photos   {train} to learn from, {validation} to validate by{test}"));
+        self.say(&format!("classes  {} ({}{more})", b.classes.len(), shown.join(", ")));
+        let (all, learning) = (millions(b.parameters), millions(b.learning));
+        let how = match (b.pretrained, b.learning == b.parameters) {
+            (true, true) => ", pretrained, all of them learning".to_owned(),
+            (true, false) => format!(", pretrained; {learning} of them learning"),
+            (false, true) => ", from scratch".to_owned(),
+            (false, false) => format!("; {learning} of them learning"),
+        };
+        self.say(&format!("network  {}, {all} parameters{how}", b.model));
+        self.say(&format!("run      {} ({} threads)", b.folder.display(), b.threads));
+        if !b.pretrained {
+            self.notice(
+                "training from scratch; with a few hundred photos, pretrained weights do much better: \
+                 --model squeezenet1_1 --weights FILE (torchvision's published weights fit as they are)",
+            );
+        }
+        self.began = Instant::now();
+    }
+
+    fn notice(&mut self, text: &str) {
+        self.bar.suspend(|| output::warning(text));
+    }
+
+    fn features(&mut self, what: &str, done: usize, all: usize) {
+        if self.what != what {
+            self.what = what.to_owned();
+            self.bar.reset();
+            self.bar.set_length(all as u64);
+            self.style("features of {msg} [{bar:30}] {pos}/{len}  {per_sec}, {eta} left");
+            self.bar.set_message(self.what.clone());
+            if !output::animated() {
+                output::say(&format!("computing features of {all} {what}"));
+            }
+        }
+        self.bar.set_position(done as u64);
+        if done == all {
+            self.bar.reset();
+        }
+    }
+
+    fn batch(&mut self, d: &BatchDone) {
+        if d.batch == 1 {
+            self.done = 0;
+            self.since = Instant::now();
+            self.bar.set_length(d.batches);
+            self.style("epoch {msg}");
+        }
+        self.done += d.images;
+        if self.bar.is_hidden() {
+            return;
+        }
+        let first = *self.first_epoch.get_or_insert(d.epoch);
+        let before = (d.epoch - first) as f64;
+        let way = before + d.batch as f64 / d.batches as f64;
+        let left = (self.epochs - first + 1) as f64 - way;
+        let left = self.began.elapsed().as_secs_f64() / way.max(1e-9) * left;
+        let rate = self.done as f64 / self.since.elapsed().as_secs_f64().max(1e-9);
+        let best = self.accuracy.map(|a| format!(", validation {:.1} %", 100.0 * a)).unwrap_or_default();
+        self.bar.set_message(format!(
+            "{}/{}  batch {}/{}  {rate:.0} images/s  {} left  loss {:.4}{best}",
+            d.epoch,
+            d.epochs,
+            d.batch,
+            d.batches,
+            duration(left),
+            d.loss
+        ));
+        self.bar.set_position(d.batch);
+    }
+
+    fn epoch(&mut self, r: &EpochRecord) {
+        if let Some(accuracy) = r.val_accuracy {
+            self.accuracy = Some(self.accuracy.map_or(accuracy, |best: f64| best.max(accuracy)));
+        }
+        let validation = match (r.val_loss, r.val_accuracy) {
+            (Some(loss), Some(accuracy)) => {
+                format!("  validation loss {loss:.4}, accuracy {:.1} %", 100.0 * accuracy)
+            }
+            _ => String::new(),
+        };
+        let best = if r.best { "  best" } else { "" };
+        self.say(&format!(
+            "epoch {:>w$}/{}  loss {:.4}, accuracy {:.1} %{validation}{best}",
+            r.epoch,
+            self.epochs,
+            r.loss,
+            100.0 * r.accuracy,
+            w = self.epochs.to_string().len()
+        ));
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// `0.33 million`, or the number where it is small.
+fn millions(n: u64) -> String {
+    if n < 100_000 { n.to_string() } else { format!("{:.2} million", n as f64 / 1e6) }
+}
+
+/// `3 s`, `4 min 5 s`, `2 h 3 min`.
+pub fn duration(seconds: f64) -> String {
+    let s = seconds.round() as u64;
+    match s {
+        0..60 => format!("{s} s"),
+        60..3600 => format!("{} min {} s", s / 60, s % 60),
+        _ => format!("{} h {} min", s / 3600, s / 60 % 60),
+    }
+}

@@ -1,0 +1,93 @@
+//! Class names, and the folders that stand for them.
+
+use crate::Error;
+use std::collections::HashMap;
+use std::path::Path;
+
+/// A classifier's classes in the order of its outputs. A folder may be called by a class' name or by its WordNet id.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Classes {
+    names: Vec<String>,
+    folders: HashMap<String, usize>,
+}
+
+impl Classes {
+    pub fn new(names: Vec<String>) -> Self {
+        let folders = names.iter().enumerate().map(|(i, name)| (name.clone(), i)).collect();
+        Self { names, folders }
+    }
+
+    /// Reads a file with a class a line, in the order of the outputs: `name` or `wnid name`.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| Error::file(path, format!("the class file can't be read: {e}")))?;
+        let mut classes = Self { names: Vec::new(), folders: HashMap::new() };
+        for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let index = classes.names.len();
+            let (id, name) = match line.split_once(char::is_whitespace) {
+                Some((id, name)) if is_wordnet_id(id) => (Some(id), name.trim()),
+                _ => (None, line),
+            };
+            // ImageNet has two classes called crane; a folder of that name means the first.
+            classes.folders.entry(name.to_owned()).or_insert(index);
+            if let Some(id) = id {
+                classes.folders.insert(id.to_owned(), index);
+            }
+            classes.names.push(name.to_owned());
+        }
+        if classes.names.is_empty() {
+            return Err(Error::file(path, "the class file is empty; write one class a line"));
+        }
+        Ok(classes)
+    }
+
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// The class a folder of this name stands for.
+    pub fn find(&self, folder: &str) -> Option<usize> {
+        self.folders.get(folder).copied()
+    }
+
+    /// Every folder name with its class.
+    pub fn aliases(&self) -> Vec<(String, usize)> {
+        let mut all: Vec<_> = self.folders.iter().map(|(name, &class)| (name.clone(), class)).collect();
+        all.sort();
+        all
+    }
+
+    /// The class that a picture's folder stands for.
+    pub fn of_picture(&self, path: &Path) -> Option<usize> {
+        let folder = path.parent()?.file_name()?.to_str()?;
+        self.find(folder)
+    }
+}
+
+/// `n01440764` and the like.
+fn is_wordnet_id(word: &str) -> bool {
+    word.len() == 9 && word.starts_with('n') && word[1..].bytes().all(|b| b.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_a_name_or_a_wordnet_id_with_a_name() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("classes.txt");
+        std::fs::write(&path, "n01440764 tench\n\nn01484850 great white shark\r\nnorth star\n")
+            .expect("writes");
+        let classes = Classes::read(&path).expect("reads");
+        assert_eq!(classes.names(), ["tench", "great white shark", "north star"]);
+        assert_eq!(classes.find("n01484850"), Some(1));
+        assert_eq!(classes.find("north star"), Some(2));
+        assert_eq!(classes.of_picture(Path::new("x/tench/1.jpg")), Some(0));
+        assert_eq!(classes.of_picture(Path::new("1.jpg")), None);
+    }
+}

@@ -1,0 +1,348 @@
+//! A trained network with all it takes to name pictures.
+
+use crate::classes::Classes;
+use crate::evaluation::Scored;
+use crate::network::{find, input_shape};
+use crate::{Error, Evaluation, PathPrediction, Prediction};
+use eyespot_cpu::Cpu;
+use eyespot_data::{Batch, Dataset, Limits, Loader, LoaderOptions, SplitOptions, Transform};
+use eyespot_formats::{ModelFile, fit_weights, read_weights};
+use eyespot_graph::{Device, Graph, Inference, Params, Shape, zoo};
+use eyespot_train::Loss;
+use image::RgbImage;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+/// Names pictures.
+///
+/// ```no_run
+/// let classifier = eyespot::Classifier::load("runs/bees-1")?;
+/// let prediction = classifier.predict_path("bee.jpg")?;
+/// println!("{} ({:.2})", prediction.prediction, prediction.probability);
+/// # Ok::<(), eyespot::Error>(())
+/// ```
+pub struct Classifier {
+    graph: Graph,
+    params: Params,
+    classes: Classes,
+    transform: Transform,
+    loss: Loss,
+    device: Cpu,
+    top_k: usize,
+    batch: usize,
+    /// Compiled at the first picture, for as many pictures at once as are wanted then.
+    program: Mutex<Option<Box<dyn Inference>>>,
+}
+
+impl Classifier {
+    /// A model file (`model.safetensors`), or the run folder with it.
+    ///
+    /// # Errors
+    /// No such file, a damaged one, or one that isn't an eyespot model.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = model_path(path.as_ref())?;
+        let model = ModelFile::read(&path)?;
+        let damaged =
+            |what: &str, e: serde_json::Error| Error::file(&path, format!("its {what} is damaged: {e}"));
+        let transform: Transform =
+            serde_json::from_value(model.transform).map_err(|e| damaged("transform", e))?;
+        let loss = match model.training.get("loss") {
+            Some(loss) => serde_json::from_value(loss.clone()).map_err(|e| damaged("loss", e))?,
+            None => Loss::CROSS_ENTROPY,
+        };
+        Self::new(model.graph, model.params, Classes::new(model.classes), transform, loss)
+    }
+
+    /// A network of the zoo with published weights, the file with its classes (a class a line in the order of the
+    /// outputs, `name` or `wnid name`), and how pictures are made ready; `None` takes the network's own transform.
+    ///
+    /// # Errors
+    /// An unknown network, files that can't be read, or weights that don't fit.
+    pub fn from_weights(
+        model: &str,
+        weights: impl AsRef<Path>,
+        classes: impl AsRef<Path>,
+        transform: Option<Transform>,
+    ) -> Result<Self, Error> {
+        let network = find(model)?;
+        let classes = Classes::read(classes.as_ref())?;
+        let transform = transform.unwrap_or_else(|| preset(network));
+        let (height, width) = transform.crop;
+        let shape = Shape::map(transform.channels(), height as usize, width as usize);
+        let graph = zoo::build(network.name, classes.len(), Some(shape))?;
+        let fitted = fit_weights(&graph, read_weights(weights.as_ref())?, false).map_err(|e| {
+            Error::file(
+                weights.as_ref(),
+                format!("the weights don't fit {model} with {} classes: {e}", classes.len()),
+            )
+        })?;
+        Self::new(graph, fitted.params, classes, transform, Loss::CROSS_ENTROPY)
+    }
+
+    fn new(
+        graph: Graph,
+        params: Params,
+        classes: Classes,
+        transform: Transform,
+        loss: Loss,
+    ) -> Result<Self, Error> {
+        transform.validate()?;
+        let classifier = Self {
+            graph,
+            params,
+            classes,
+            transform,
+            loss,
+            device: Cpu::new(0),
+            top_k: 5,
+            batch: 1,
+            program: Mutex::new(None),
+        };
+        classifier.check_size()?;
+        Ok(classifier)
+    }
+
+    /// That the transform gives what the network takes.
+    fn check_size(&self) -> Result<(), Error> {
+        let (height, width) = self.transform.crop;
+        let (given, taken) = (self.transform.len(), self.graph.input_shape());
+        if given == taken.elements() {
+            return Ok(());
+        }
+        Err(Error::Usage(format!(
+            "the network takes pictures of {taken}, but the transform makes {}×{height}×{width}; set --crop to fit",
+            self.transform.channels()
+        )))
+    }
+
+    /// Computes on this many threads; 0, the default, takes all cores. The result doesn't depend on it.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.device = Cpu::new(threads);
+        self.program = Mutex::new(None);
+        self
+    }
+
+    /// Names this many classes per picture; default 5.
+    pub fn top_k(mut self, k: usize) -> Self {
+        self.top_k = k.max(1);
+        self
+    }
+
+    /// Computes this many pictures at once where there are many; default 1. Larger is faster and takes more memory.
+    pub fn batch(mut self, pictures: usize) -> Self {
+        self.batch = pictures.max(1);
+        self.program = Mutex::new(None);
+        self
+    }
+
+    /// Makes pictures ready in another way than the model was trained with.
+    ///
+    /// # Errors
+    /// A transform that makes pictures of another size than the network takes.
+    pub fn with_transform(mut self, transform: Transform) -> Result<Self, Error> {
+        transform.validate()?;
+        self.transform = transform;
+        self.check_size()?;
+        Ok(self)
+    }
+
+    /// How pictures are made ready.
+    pub fn transform(&self) -> &Transform {
+        &self.transform
+    }
+
+    /// The classes in the order of the network's outputs.
+    pub fn classes(&self) -> &[String] {
+        self.classes.names()
+    }
+
+    /// The network.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// Names the picture in a file.
+    ///
+    /// # Errors
+    /// A file that can't be read as a picture, with the cause.
+    pub fn predict_path(&self, path: impl AsRef<Path>) -> Result<Prediction, Error> {
+        let path = path.as_ref();
+        let picture =
+            eyespot_data::decode(path, &Limits::default()).map_err(|e| Error::file(path, e.to_string()))?;
+        self.predict(&picture)
+    }
+
+    /// Names a picture in memory.
+    ///
+    /// # Errors
+    /// A picture the transform can't handle, such as an empty one.
+    ///
+    /// ```no_run
+    /// # let classifier = eyespot::Classifier::load("runs/bees-1")?;
+    /// let picture = image::RgbImage::from_pixel(640, 480, image::Rgb([250, 200, 0]));
+    /// println!("{}", classifier.predict(&picture)?.prediction);
+    /// # Ok::<(), eyespot::Error>(())
+    /// ```
+    pub fn predict(&self, picture: &RgbImage) -> Result<Prediction, Error> {
+        let mut input = vec![0.0; self.transform.len()];
+        self.transform.apply(picture, &mut input).map_err(|e| Error::Picture(e.to_string()))?;
+        let scores = self.scores(&input, 1)?;
+        Ok(self.prediction(&scores))
+    }
+
+    /// Names any number of pictures: files, folders (with all that lies in them) and globs. Pictures are read and
+    /// computed as the iterator goes, [`Classifier::batch`] at a time, in the order of the paths. A picture that
+    /// can't be read is told after its batch and the rest goes on.
+    ///
+    /// ```no_run
+    /// # let classifier = eyespot::Classifier::load("runs/bees-1")?;
+    /// for picture in classifier.predict_paths(["photos/".into()])? {
+    ///     println!("{}: {:?}", picture.path.display(), picture.result);
+    /// }
+    /// # Ok::<(), eyespot::Error>(())
+    /// ```
+    pub fn predict_paths(
+        &self,
+        paths: impl IntoIterator<Item = PathBuf>,
+    ) -> Result<impl Iterator<Item = PathPrediction> + '_, Error> {
+        let pictures = eyespot_data::pictures(paths.into_iter().collect());
+        let mut loader = Loader::stream(pictures, self.loading())?;
+        let mut ready = Vec::new().into_iter();
+        Ok(std::iter::from_fn(move || {
+            loop {
+                if let Some(next) = ready.next() {
+                    return Some(next);
+                }
+                ready = match loader.next()? {
+                    Ok(batch) => self.named(batch),
+                    // Only settings can be wrong here, and they were checked with the transform.
+                    Err(_) => return None,
+                }
+                .into_iter();
+            }
+        }))
+    }
+
+    fn loading(&self) -> LoaderOptions {
+        LoaderOptions {
+            batch_size: self.batch,
+            threads: self.device.threads(),
+            ..LoaderOptions::new(self.transform.clone())
+        }
+    }
+
+    /// A batch's pictures, then its files that can't be read.
+    fn named(&self, batch: Batch) -> Vec<PathPrediction> {
+        let outputs = self.graph.output_shape().elements();
+        let scores = self.scores(&batch.inputs, batch.len());
+        let label = |path: &Path| self.classes.of_picture(path).map(|i| self.classes.names()[i].clone());
+        let predicted = batch.paths.into_iter().enumerate().map(|(i, path)| {
+            let result = match &scores {
+                Ok(scores) => Ok(self.prediction(&scores[i * outputs..(i + 1) * outputs])),
+                Err(error) => Err(error.to_string()),
+            };
+            PathPrediction { label: label(&path), path, result }
+        });
+        let failed = batch.failures.into_iter().map(|failure| PathPrediction {
+            label: label(&failure.path),
+            path: failure.path,
+            result: Err(failure.cause.to_string()),
+        });
+        predicted.chain(failed).collect()
+    }
+
+    /// The network's outputs for pictures that are ready, images × outputs.
+    fn scores(&self, input: &[f32], images: usize) -> Result<Vec<f32>, Error> {
+        if images == 0 {
+            return Ok(Vec::new());
+        }
+        // A thread that panicked while holding the program can't have left half a program.
+        let mut program = self.program.lock().unwrap_or_else(|e| e.into_inner());
+        let program = match &mut *program {
+            Some(program) => program,
+            empty => {
+                empty.insert(self.device.inference(&self.graph, &self.params, self.batch.max(images))?)
+            }
+        };
+        Ok(program.run(input, images)?.to_vec())
+    }
+
+    fn prediction(&self, scores: &[f32]) -> Prediction {
+        let probabilities = self.loss.probabilities(scores);
+        let logits = match scores {
+            [score] if matches!(self.loss, Loss::BceWithLogits) => vec![-score, *score],
+            [score] => vec![1.0 - score, *score],
+            scores => scores.to_vec(),
+        };
+        Prediction::new(self.classes.names(), &probabilities, &logits, self.top_k)
+    }
+
+    /// Measures the classifier on labelled pictures: the test part of the data, else the validation part, else all.
+    ///
+    /// # Errors
+    /// Data that can't be found, or whose classes the classifier doesn't know.
+    pub fn evaluate(&self, data: impl AsRef<Path>) -> Result<Evaluation, Error> {
+        let options = SplitOptions {
+            validation: 0.0,
+            classes: Some(self.classes.names().to_vec()),
+            aliases: self.classes.aliases(),
+            ..SplitOptions::default()
+        };
+        let dataset = Dataset::open(data, &options)?;
+        let samples = dataset.evaluation();
+        let order = (0..samples.len()).collect();
+        let mut scored = Scored::default();
+        for batch in Loader::new(&samples, order, self.loading())? {
+            let batch = batch?;
+            scored.scores.extend(self.scores(&batch.inputs, batch.len())?);
+            scored.labels.extend(batch.labels.iter().map(|&label| label as u32));
+            scored.paths.extend(batch.paths);
+            let unreadable = batch.failures.into_iter().map(|f| (f.path, f.cause.to_string()));
+            scored.unreadable.extend(unreadable);
+        }
+        scored.measure(self, dataset.notices)
+    }
+
+    pub(crate) fn loss(&self) -> &Loss {
+        &self.loss
+    }
+}
+
+/// The evaluation transform of a network of the zoo.
+pub(crate) fn preset(network: &zoo::Network) -> Transform {
+    let (channels, height, width) = input_shape(network, None).chw();
+    let resize = (network.resize != height).then_some(network.resize as u32);
+    let imagenet = Transform::imagenet();
+    let (mean, std) = match channels {
+        // MNIST's mean and deviation.
+        1 => (vec![0.1307], vec![0.3081]),
+        _ => (imagenet.mean, imagenet.std),
+    };
+    Transform {
+        resize: resize.or(Some(height.min(width) as u32)),
+        crop: (height as u32, width as u32),
+        mean,
+        std,
+        fit: imagenet.fit,
+    }
+}
+
+/// The model file that a path means.
+pub(crate) fn model_path(path: &Path) -> Result<PathBuf, Error> {
+    let missing = |why: &str| Err(Error::file(path, why));
+    if path.is_dir() {
+        let inside = path.join("model.safetensors");
+        if inside.is_file() {
+            return Ok(inside);
+        }
+        return missing(
+            "there is no model.safetensors in this folder; give a run folder that `eyespot train` wrote, or a model file",
+        );
+    }
+    if !path.exists() {
+        return missing(
+            "there is no such model; give a run folder that `eyespot train` wrote, or a model file",
+        );
+    }
+    Ok(path.to_owned())
+}

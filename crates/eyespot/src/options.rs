@@ -1,0 +1,321 @@
+//! Everything a training run can be told, as it stands in `config.toml`.
+
+use crate::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::path::PathBuf;
+
+/// What keeps its weights while training.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Freeze {
+    /// Nothing: the whole network learns.
+    None,
+    /// The backbone; only the head learns, on features that are computed once per picture.
+    Backbone,
+    /// Everything up to the last layer called so (or `so.…`).
+    Until(String),
+}
+
+/// Layers put on a backbone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Head {
+    /// One linear layer.
+    Linear,
+    /// Linear to half as many numbers, ReLU, linear.
+    Mlp,
+}
+
+/// Pictures per optimizer step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BatchSize {
+    /// All of them.
+    Full,
+    /// This many.
+    Images(usize),
+}
+
+/// The rule by which weights follow their gradients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OptimizerKind {
+    /// Stochastic gradient descent with momentum.
+    Sgd,
+    /// Adam.
+    Adam,
+    /// AdamW.
+    AdamW,
+}
+
+/// The learning rate's way through training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScheduleKind {
+    /// Always the same.
+    Constant,
+    /// A tenth after each third of the epochs.
+    Step,
+    /// Half a cosine down to 0.
+    Cosine,
+    /// Up over the first 30 %, then down.
+    OneCycle,
+}
+
+/// What training makes small.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LossKind {
+    /// Cross-entropy.
+    Auto,
+    /// Cross-entropy, one output per class.
+    Ce,
+    /// Binary cross-entropy on one output behind a sigmoid; two classes only.
+    Bce,
+    /// Mean squared error: with two classes on one plain output, classes part at 0.5.
+    Mse,
+}
+
+/// What is done about classes of different size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Balance {
+    /// Nothing.
+    None,
+    /// Rare classes weigh more in the loss.
+    Weights,
+    /// Rare classes are drawn more often.
+    Sampler,
+}
+
+/// How much pictures are changed at random while learning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AugmentKind {
+    /// Not at all.
+    None,
+    /// Crops, flips, a little rotation and colour.
+    Light,
+    /// Also perspective, grey, blur, erased parts, and pictures mixed.
+    Strong,
+}
+
+/// How a picture is fitted to the network's square.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FitKind {
+    /// The centre is cut out.
+    Crop,
+    /// All of it, with borders.
+    Letterbox,
+    /// All of it, distorted.
+    Squash,
+}
+
+/// Where features of frozen layers are kept between runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cache {
+    /// Nowhere.
+    None,
+    /// In this folder.
+    Folder(PathBuf),
+}
+
+/// Everything a run can be told; what is `None` gets its default. Keys in TOML are the names with `-`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct TrainingOptions {
+    /// The photos.
+    pub data: Option<PathBuf>,
+    /// A network of the zoo.
+    pub model: Option<String>,
+    /// Pretrained weights.
+    pub weights: Option<PathBuf>,
+    /// What keeps its weights; default the backbone where weights are given, else nothing.
+    pub freeze: Option<Freeze>,
+    /// Layers put on the backbone; default linear where a backbone is frozen, else the network's own.
+    pub head: Option<Head>,
+    /// Passes over the photos.
+    pub epochs: Option<u64>,
+    /// Pictures per step; default 32.
+    pub batch_size: Option<BatchSize>,
+    /// The full learning rate.
+    pub lr: Option<f64>,
+    /// The optimizer.
+    pub optimizer: Option<OptimizerKind>,
+    /// SGD's momentum; default 0.9.
+    pub momentum: Option<f32>,
+    /// Weight decay.
+    pub weight_decay: Option<f64>,
+    /// Nesterov's variant of SGD; default false.
+    pub nesterov: Option<bool>,
+    /// The schedule; default cosine.
+    pub schedule: Option<ScheduleKind>,
+    /// Epochs of warm-up; default 0.
+    pub warmup: Option<f64>,
+    /// The loss; default auto.
+    pub loss: Option<LossKind>,
+    /// Label smoothing, 0..1.
+    pub label_smoothing: Option<f32>,
+    /// The largest norm of the gradient.
+    pub clip: Option<f64>,
+    /// Decay of a moving average of the weights.
+    pub ema: Option<f32>,
+    /// Epochs without a better result before stopping.
+    pub patience: Option<u64>,
+    /// What is done about classes of different size; default nothing.
+    pub balance: Option<Balance>,
+    /// Random changes; default light, none on frozen features.
+    pub augment: Option<AugmentKind>,
+    /// Augmented versions of each photo whose frozen features are computed; default 4 with augmentation, else 1.
+    pub views: Option<u64>,
+    /// Whether an unreadable photo stops the run; default false.
+    pub strict: Option<bool>,
+    /// How pictures are fitted; default crop.
+    pub fit: Option<FitKind>,
+    /// Length of the short side in pixels; default the network's.
+    pub resize: Option<u32>,
+    /// Side of the square the network sees, in pixels; default the network's.
+    pub crop: Option<u32>,
+    /// Mean of each channel, 0..1; default ImageNet's.
+    pub mean: Option<Vec<f32>>,
+    /// Standard deviation of each channel; default ImageNet's.
+    pub std: Option<Vec<f32>>,
+    /// Decides weights, order, split and augmentation; default 0.
+    pub seed: Option<u64>,
+    /// Threads, 0 for all cores; default 0. The result doesn't depend on it.
+    pub threads: Option<usize>,
+    /// The run folder.
+    pub output: Option<PathBuf>,
+    /// Where features are kept; default the user's cache folder.
+    pub cache: Option<Cache>,
+    /// Epochs between validations; default 1.
+    pub every: Option<u64>,
+}
+
+impl TrainingOptions {
+    /// Reads the text of a `config.toml`.
+    ///
+    /// # Errors
+    /// Text that is no TOML, unknown keys and wrong values, with their line.
+    pub fn from_toml(text: &str) -> Result<Self, Error> {
+        toml::from_str(text).map_err(|e| Error::Usage(e.to_string().trim_end().to_owned()))
+    }
+
+    /// The text of a `config.toml`.
+    pub fn to_toml(&self) -> String {
+        // Nothing in here can fail to be written: no maps with odd keys, no numbers beyond TOML's.
+        toml::to_string(self).unwrap_or_default()
+    }
+
+    /// The names of all settings, as in TOML and on the command line.
+    pub const KEYS: [&'static str; 34] = [
+        "data",
+        "model",
+        "weights",
+        "freeze",
+        "head",
+        "epochs",
+        "batch-size",
+        "lr",
+        "optimizer",
+        "momentum",
+        "weight-decay",
+        "nesterov",
+        "schedule",
+        "warmup",
+        "loss",
+        "label-smoothing",
+        "clip",
+        "ema",
+        "patience",
+        "balance",
+        "augment",
+        "views",
+        "strict",
+        "fit",
+        "resize",
+        "crop",
+        "mean",
+        "std",
+        "seed",
+        "threads",
+        "output",
+        "cache",
+        "every",
+        "resume",
+    ];
+}
+
+/// Freeze, Cache and BatchSize are a word in TOML (or a number).
+fn word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    String::deserialize(deserializer)
+}
+
+impl Serialize for Freeze {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::None => serializer.serialize_str("none"),
+            Self::Backbone => serializer.serialize_str("backbone"),
+            Self::Until(layer) => serializer.serialize_str(&format!("until:{layer}")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Freeze {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        word(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+impl std::str::FromStr for Freeze {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text, text.strip_prefix("until:")) {
+            ("none", _) => Ok(Self::None),
+            ("backbone", _) => Ok(Self::Backbone),
+            (_, Some(layer)) if !layer.is_empty() => Ok(Self::Until(layer.to_owned())),
+            _ => Err(format!("`{text}` can't be frozen; it is `backbone`, `none` or `until:LAYER`")),
+        }
+    }
+}
+
+impl Serialize for Cache {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::None => serializer.serialize_str("none"),
+            Self::Folder(path) => path.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Cache {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = word(deserializer)?;
+        Ok(if text == "none" { Self::None } else { Self::Folder(text.into()) })
+    }
+}
+
+impl Serialize for BatchSize {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Full => serializer.serialize_str("full"),
+            Self::Images(n) => serializer.serialize_u64(*n as u64),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for BatchSize {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Raw {
+            Number(i64),
+            Word(String),
+        }
+        match Raw::deserialize(deserializer)? {
+            Raw::Number(n) if n > 0 => Ok(Self::Images(n as usize)),
+            Raw::Word(text) if text == "full" => Ok(Self::Full),
+            _ => Err(de::Error::custom("a batch size is a number above 0, or \"full\"")),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The value of every setting that wasn't given.
+
+use crate::network::find;
+use crate::options::*;
+use crate::{Error, TrainingOptions};
+use eyespot_data::{Dataset, Layout};
+use eyespot_graph::{Optimizer, zoo};
+use eyespot_train::{Loss, Schedule, Settings};
+use std::path::PathBuf;
+
+/// The network that was asked for: by its name, or by the name of the weights' file.
+pub(super) fn network(options: &TrainingOptions) -> Result<Option<&'static zoo::Network>, Error> {
+    if let Some(name) = &options.model {
+        return find(name).map(Some);
+    }
+    let Some(weights) = &options.weights else { return Ok(None) };
+    let file = weights.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    // The longest name wins: vgg16_bn before vgg16.
+    let named = zoo::networks().iter().filter(|network| file.starts_with(network.name));
+    match named.max_by_key(|network| network.name.len()) {
+        Some(network) => Ok(Some(network)),
+        None => Err(Error::Usage(format!(
+            "{}: which network are these weights for? say it with --model, such as --model resnet50",
+            weights.display()
+        ))),
+    }
+}
+
+/// The network to train from scratch.
+pub(super) fn network_for(dataset: &Dataset) -> Result<&'static zoo::Network, Error> {
+    find(if dataset.layout == Layout::Idx { "lenet5" } else { "small_cnn" })
+}
+
+/// Fills in everything that wasn't given.
+pub(super) fn resolve(
+    mut o: TrainingOptions,
+    network: &zoo::Network,
+    dataset: &Dataset,
+) -> Result<TrainingOptions, Error> {
+    let pretrained = o.weights.is_some();
+    o.model = Some(network.name.to_owned());
+    let freeze = o.freeze.get_or_insert(if pretrained { Freeze::Backbone } else { Freeze::None });
+    let on_features = *freeze != Freeze::None;
+    let only_head = *freeze == Freeze::Backbone;
+    if pretrained || on_features {
+        o.head.get_or_insert(Head::Linear);
+    }
+    let loss = *o.loss.get_or_insert(LossKind::Auto);
+    if loss == LossKind::Bce && dataset.classes.len() != 2 {
+        return Err(Error::Usage(format!(
+            "the loss bce is for two classes, these photos have {}; choose ce",
+            dataset.classes.len()
+        )));
+    }
+
+    let optimizer =
+        *o.optimizer.get_or_insert(if pretrained { OptimizerKind::Sgd } else { OptimizerKind::AdamW });
+    let sgd = optimizer == OptimizerKind::Sgd;
+    if !sgd && (o.momentum.is_some() || o.nesterov == Some(true)) {
+        return Err(Error::Usage("momentum and nesterov are for --optimizer sgd; leave them out".to_owned()));
+    }
+    if sgd {
+        o.momentum.get_or_insert(0.9);
+        o.nesterov.get_or_insert(false);
+    }
+    o.lr.get_or_insert(match (sgd, only_head, pretrained) {
+        (true, true, _) => 0.01,
+        (true, _, true) => 0.002,
+        (true, _, false) => 0.05,
+        (false, true, _) => 0.003,
+        (false, _, true) => 0.0002,
+        (false, _, false) => 0.002,
+    });
+    o.weight_decay.get_or_insert(match optimizer {
+        OptimizerKind::AdamW => 0.05,
+        OptimizerKind::Sgd if !only_head => 1e-4,
+        _ => 0.0,
+    });
+    // From scratch few photos need to be seen often; many photos bring their own variety.
+    let from_scratch = (30_000 / dataset.train.len().max(1) as u64).clamp(8, 60);
+    let epochs = if only_head {
+        30
+    } else if pretrained {
+        15
+    } else {
+        from_scratch
+    };
+    o.epochs.get_or_insert(epochs);
+    o.batch_size.get_or_insert(BatchSize::Images(32));
+    o.schedule.get_or_insert(ScheduleKind::Cosine);
+    o.warmup.get_or_insert(0.0);
+    o.balance.get_or_insert(Balance::None);
+    let augment = *o.augment.get_or_insert(if on_features || dataset.layout == Layout::Idx {
+        AugmentKind::None
+    } else {
+        AugmentKind::Light
+    });
+    o.views.get_or_insert(if augment == AugmentKind::None { 1 } else { 4 });
+    o.strict.get_or_insert(false);
+    o.seed.get_or_insert(0);
+    o.threads.get_or_insert(0);
+    o.every.get_or_insert(1);
+    o.cache.get_or_insert_with(|| cache_folder().map_or(Cache::None, Cache::Folder));
+
+    let preset = crate::classifier::preset(network);
+    let side = *o.crop.get_or_insert(preset.crop.0);
+    let ratio = preset.resize.map_or(1.0, |r| f64::from(r) / f64::from(preset.crop.0));
+    o.resize.get_or_insert((f64::from(side) * ratio).round() as u32);
+    o.fit.get_or_insert(FitKind::Crop);
+    o.mean.get_or_insert(preset.mean);
+    o.std.get_or_insert(preset.std);
+    if o.output.is_none() {
+        o.output = Some(new_run(&dataset.path, network.name));
+    }
+    Ok(o)
+}
+
+/// What the training loop is told.
+pub(super) fn settings(o: &TrainingOptions, loss: Loss) -> Settings {
+    let defaults = Settings::default();
+    let (beta1, beta2, eps) = (0.9, 0.999, 1e-8);
+    let epochs = o.epochs.unwrap_or(defaults.epochs);
+    Settings {
+        epochs,
+        batch_size: match o.batch_size {
+            Some(BatchSize::Full) => eyespot_train::BatchSize::Full,
+            Some(BatchSize::Images(n)) => eyespot_train::BatchSize::Images(n),
+            None => defaults.batch_size,
+        },
+        optimizer: match o.optimizer {
+            Some(OptimizerKind::Adam) => Optimizer::Adam { beta1, beta2, eps },
+            Some(OptimizerKind::AdamW) => Optimizer::AdamW { beta1, beta2, eps },
+            _ => {
+                Optimizer::Sgd { momentum: o.momentum.unwrap_or(0.9), nesterov: o.nesterov.unwrap_or(false) }
+            }
+        },
+        learning_rate: o.lr.unwrap_or(defaults.learning_rate),
+        weight_decay: o.weight_decay.unwrap_or(0.0),
+        schedule: match o.schedule {
+            Some(ScheduleKind::Constant) => Schedule::Constant,
+            Some(ScheduleKind::Step) => Schedule::Step { epochs: epochs.div_ceil(3), gamma: 0.1 },
+            Some(ScheduleKind::OneCycle) => Schedule::OneCycle,
+            Some(ScheduleKind::Cosine) | None => Schedule::Cosine,
+        },
+        warmup_epochs: o.warmup.unwrap_or(0.0),
+        loss,
+        clip_norm: o.clip,
+        ema_decay: o.ema,
+        patience: o.patience,
+        balance: match o.balance {
+            Some(Balance::Weights) => eyespot_train::Balance::Weights,
+            Some(Balance::Sampler) => eyespot_train::Balance::Sampler,
+            Some(Balance::None) | None => eyespot_train::Balance::None,
+        },
+        seed: o.seed.unwrap_or(0),
+        record_every: o.every.unwrap_or(1),
+    }
+}
+
+/// Where the operating system wants caches.
+fn cache_folder() -> Option<PathBuf> {
+    let from = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let base = from("XDG_CACHE_HOME")
+        .or_else(|| from("LOCALAPPDATA"))
+        .or_else(|| from("HOME").map(|home| home.join(".cache")))?;
+    Some(base.join("eyespot").join("features"))
+}
+
+/// The next free folder in `runs/`, named after the photos and the network.
+fn new_run(data: &std::path::Path, network: &str) -> PathBuf {
+    let data = data.canonicalize().unwrap_or_else(|_| data.to_owned());
+    let name = data.file_stem().map_or("run".into(), |name| name.to_string_lossy().into_owned());
+    let folder = |n: u32| PathBuf::from("runs").join(format!("{name}-{network}-{n}"));
+    (1..).map(folder).find(|folder| !folder.exists()).unwrap_or_else(|| folder(0))
+}

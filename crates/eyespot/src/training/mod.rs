@@ -1,0 +1,304 @@
+//! From a folder of photos to a run folder with a model.
+
+mod defaults;
+mod features;
+mod listener;
+mod network;
+mod pictures;
+mod run_folder;
+
+use crate::options::{AugmentKind, BatchSize, Cache, Freeze, Head, LossKind, OptimizerKind};
+use crate::{Error, TrainingOptions};
+use eyespot_cpu::Cpu;
+use eyespot_data::{Dataset, SplitOptions};
+use eyespot_formats::ModelFile;
+use eyespot_train::{EpochRecord, Job, RunFolder, Source};
+use listener::Through;
+pub use listener::{Beginning, Listener};
+use pictures::Unreadable;
+use run_folder::Outputs;
+use std::path::PathBuf;
+
+/// Trains a classifier.
+///
+/// Nothing but the photos needs to be said: without weights a small network is trained from scratch; with the
+/// weights of a published network its backbone stays as it is and only a new head learns.
+///
+/// ```no_run
+/// let trained = eyespot::Training::new("photos/")
+///     .model("squeezenet1_1")
+///     .weights("squeezenet1_1.safetensors")
+///     .epochs(20)
+///     .run(&mut ())?;
+/// println!("{:.1} % right, see {}", 100.0 * trained.accuracy.unwrap_or(0.0), trained.folder.display());
+/// # Ok::<(), eyespot::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Training {
+    options: TrainingOptions,
+    resume: bool,
+}
+
+/// What came out of a training run.
+#[derive(Debug, Clone)]
+pub struct Trained {
+    /// The run folder: `model.safetensors`, `last.checkpoint`, `metrics.jsonl`, `config.toml`, `predictions.csv`.
+    pub folder: PathBuf,
+    /// The share of the validation photos that the model names rightly; `None` where there were none.
+    pub accuracy: Option<f64>,
+    /// How many validation photos there were.
+    pub validation_images: usize,
+    /// The epoch the model is from, counted from 1.
+    pub best_epoch: u64,
+    /// How many epochs were trained.
+    pub epochs: u64,
+    /// Whether patience ran out.
+    pub stopped_early: bool,
+    /// Every recorded epoch.
+    pub history: Vec<EpochRecord>,
+    /// The settings, all resolved.
+    pub options: TrainingOptions,
+}
+
+impl Training {
+    /// Trains on these photos: a folder per class, folders train and val with a folder per class, a CSV, or
+    /// MNIST's files.
+    pub fn new(data: impl Into<PathBuf>) -> Self {
+        Self::with_options(TrainingOptions { data: Some(data.into()), ..TrainingOptions::default() })
+    }
+
+    /// Trains as these settings say, such as those of a `config.toml`.
+    pub fn with_options(options: TrainingOptions) -> Self {
+        Self { options, resume: false }
+    }
+
+    /// Goes on with the run in [`Training::output`] where it was stopped, to the same model as if it had never
+    /// been.
+    pub fn resume(mut self, resume: bool) -> Self {
+        self.resume = resume;
+        self
+    }
+
+    /// A network of the zoo; default `small_cnn`, or the one the weights' file is named after.
+    pub fn model(mut self, name: impl Into<String>) -> Self {
+        self.options.model = Some(name.into());
+        self
+    }
+
+    /// Starts from pretrained weights: safetensors or a PyTorch checkpoint.
+    pub fn weights(mut self, path: impl Into<PathBuf>) -> Self {
+        self.options.weights = Some(path.into());
+        self
+    }
+
+    /// What keeps its weights.
+    pub fn freeze(mut self, what: Freeze) -> Self {
+        self.options.freeze = Some(what);
+        self
+    }
+
+    /// The layers that tell the classes apart.
+    pub fn head(mut self, head: Head) -> Self {
+        self.options.head = Some(head);
+        self
+    }
+
+    /// Passes over the photos.
+    pub fn epochs(mut self, epochs: u64) -> Self {
+        self.options.epochs = Some(epochs);
+        self
+    }
+
+    /// Photos per step; default 32.
+    pub fn batch_size(mut self, size: BatchSize) -> Self {
+        self.options.batch_size = Some(size);
+        self
+    }
+
+    /// The rule by which weights follow their gradients, and its full learning rate.
+    pub fn optimizer(mut self, optimizer: OptimizerKind, learning_rate: f64) -> Self {
+        self.options.optimizer = Some(optimizer);
+        self.options.lr = Some(learning_rate);
+        self
+    }
+
+    /// What training makes small.
+    pub fn loss(mut self, loss: LossKind) -> Self {
+        self.options.loss = Some(loss);
+        self
+    }
+
+    /// How much photos are changed at random.
+    pub fn augment(mut self, augment: AugmentKind) -> Self {
+        self.options.augment = Some(augment);
+        self
+    }
+
+    /// Decides everything random; the same seed gives the same model. Default 0.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.options.seed = Some(seed);
+        self
+    }
+
+    /// How many threads; default all cores.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.options.threads = Some(threads);
+        self
+    }
+
+    /// The run folder; default a new one in `runs/`.
+    pub fn output(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.options.output = Some(folder.into());
+        self
+    }
+
+    /// Where features of frozen layers are kept between runs.
+    pub fn cache(mut self, cache: Cache) -> Self {
+        self.options.cache = Some(cache);
+        self
+    }
+
+    /// Any other setting.
+    pub fn set(mut self, change: impl FnOnce(&mut TrainingOptions)) -> Self {
+        change(&mut self.options);
+        self
+    }
+
+    /// Trains, telling `listener` how it goes; `&mut ()` listens to nothing.
+    ///
+    /// # Errors
+    /// Settings that don't go together, data or weights that can't be used, a loss that is no longer a number, a
+    /// run folder that can't be written.
+    pub fn run(self, listener: &mut dyn Listener) -> Result<Trained, Error> {
+        let Some(data) = self.options.data.clone() else {
+            return Err(Error::Usage(
+                "there are no photos named; give the folder that holds them".to_owned(),
+            ));
+        };
+        let network = defaults::network(&self.options)?;
+        let seed = self.options.seed.unwrap_or(0);
+        let dataset = Dataset::open(&data, &SplitOptions { seed, ..SplitOptions::default() })?;
+        check_classes(&dataset)?;
+        let network = network.unwrap_or(defaults::network_for(&dataset)?);
+        let options = defaults::resolve(self.options, network, &dataset)?;
+        dataset.notices.iter().for_each(|notice| listener.notice(notice));
+
+        let plan = network::plan(&options, network, dataset.classes.len(), listener)?;
+        let outputs = Outputs::open(&options, self.resume)?;
+        let device = Cpu::new(options.threads.unwrap_or(0));
+        let context = Context {
+            options: &options,
+            dataset: &dataset,
+            plan: &plan,
+            device: &device,
+            unreadable: Unreadable::default(),
+        };
+        listener.begin(&Beginning::new(&context, outputs.folder.clone()));
+        let (mut train, mut validation) = match &plan.frozen {
+            Some(frozen) => features::sources(&context, frozen, listener)?,
+            None => pictures::sources(&context)?,
+        };
+        let settings = defaults::settings(&options, plan.loss);
+        let run = match self.resume {
+            true => RunFolder::resume(&outputs.folder),
+            false => RunFolder::new(&outputs.folder),
+        };
+        let job = Job {
+            device: &device,
+            graph: &plan.graph,
+            params: &plan.params,
+            classes: dataset.classes.len(),
+            settings: &settings,
+            train: train.source.as_mut(),
+            validation: validation.as_mut().map(|v| v.source.as_mut() as &mut dyn Source),
+            run: Some(&run),
+        };
+        let outcome = eyespot_train::train(job, &mut Through(listener))?;
+
+        let (graph, params) = plan.whole(&outcome.params)?;
+        let mut accuracy = None;
+        let mut validation_images = 0;
+        if let Some(part) = &mut validation {
+            let scored = outputs.predictions(&context, &outcome.params, part)?;
+            validation_images = scored.images;
+            accuracy = Some(scored.accuracy);
+        }
+        let model = ModelFile {
+            graph,
+            params,
+            classes: dataset.classes.clone(),
+            transform: json(&plan.transform)?,
+            training: serde_json::json!({
+                "loss": plan.loss.plain(),
+                "epochs": outcome.epochs,
+                "best_epoch": outcome.best_epoch,
+                "images": dataset.train.len(),
+                "validation_images": validation_images,
+                "validation_accuracy": accuracy,
+                "settings": settings,
+            }),
+        };
+        model.write(&outputs.model())?;
+        context.tell_unreadable(listener);
+        Ok(Trained {
+            folder: outputs.folder,
+            accuracy,
+            validation_images,
+            best_epoch: outcome.best_epoch,
+            epochs: outcome.epochs,
+            stopped_early: outcome.stopped_early,
+            history: outcome.history,
+            options,
+        })
+    }
+}
+
+/// What every part of a run needs to know.
+struct Context<'a> {
+    options: &'a TrainingOptions,
+    dataset: &'a Dataset,
+    plan: &'a network::Plan,
+    device: &'a Cpu,
+    unreadable: Unreadable,
+}
+
+/// Unreadable photos named one by one; of more only the number is told.
+const NAMED: usize = 10;
+
+impl Context<'_> {
+    fn tell_unreadable(&self, listener: &mut dyn Listener) {
+        let unreadable = self.unreadable.lock().unwrap_or_else(|e| e.into_inner());
+        for (path, cause) in unreadable.iter().take(NAMED) {
+            listener.notice(&format!("left out: {} {cause}", path.display()));
+        }
+        if unreadable.len() > NAMED {
+            listener
+                .notice(&format!("left out: {} more photos that can't be read", unreadable.len() - NAMED));
+        }
+    }
+}
+
+/// Samples with the files they are from.
+struct Part {
+    source: Box<dyn Source>,
+    /// The file of each sample.
+    paths: Vec<PathBuf>,
+}
+
+fn json(value: &impl serde::Serialize) -> Result<serde_json::Value, Error> {
+    serde_json::to_value(value).map_err(|e| Error::Usage(format!("the settings can't be written down: {e}")))
+}
+
+fn check_classes(dataset: &Dataset) -> Result<(), Error> {
+    match &dataset.classes[..] {
+        [_, _, ..] => Ok(()),
+        classes => Err(Error::file(
+            &dataset.path,
+            format!(
+                "there is only one class ({}); telling pictures apart takes two: put the pictures of each class \
+                 into a folder of its own",
+                classes.join(", ")
+            ),
+        )),
+    }
+}

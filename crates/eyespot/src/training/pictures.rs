@@ -1,0 +1,77 @@
+//! Photos as a source of training: read, made ready and labelled, batch by batch.
+
+use super::{Context, Part};
+use crate::Error;
+use eyespot_data::{Loader, LoaderOptions, Sample};
+use eyespot_train::{Batch, Source, TrainError, Visit};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+/// Photos that couldn't be read, with their causes, by file.
+pub(super) type Unreadable = Arc<Mutex<BTreeMap<PathBuf, String>>>;
+
+/// Photos on the disk.
+pub(super) struct PictureSource {
+    samples: Vec<Sample>,
+    labels: Vec<u32>,
+    options: LoaderOptions,
+    unreadable: Unreadable,
+}
+
+impl PictureSource {
+    pub fn new(context: &Context<'_>, samples: &[Sample]) -> Self {
+        let options = LoaderOptions {
+            threads: context.device.threads(),
+            strict: context.options.strict == Some(true),
+            ..LoaderOptions::new(context.plan.transform.clone())
+        };
+        let labels = samples.iter().map(|sample| sample.label as u32).collect();
+        let unreadable = Arc::clone(&context.unreadable);
+        Self { samples: samples.to_vec(), labels, options, unreadable }
+    }
+}
+
+impl Source for PictureSource {
+    fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+
+    fn input_len(&self) -> usize {
+        self.options.transform.len()
+    }
+
+    fn batches(
+        &mut self,
+        _epoch: u64,
+        order: &[usize],
+        batch: usize,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), TrainError> {
+        let data = |e: eyespot_data::DataError| TrainError::Data(e.to_string());
+        let options = LoaderOptions { batch_size: batch, ..self.options.clone() };
+        for batch in Loader::new(&self.samples, order.to_vec(), options).map_err(data)? {
+            let batch = batch.map_err(data)?;
+            if !batch.failures.is_empty() {
+                // Poisoned only by a panic while inserting, which leaves a sound map.
+                let mut unreadable = self.unreadable.lock().unwrap_or_else(|e| e.into_inner());
+                unreadable.extend(batch.failures.iter().map(|f| (f.path.clone(), f.cause.to_string())));
+            }
+            if !batch.is_empty() {
+                let labels: Vec<u32> = batch.labels.iter().map(|&label| label as u32).collect();
+                visit(Batch { inputs: &batch.inputs, labels: &labels, soft: None, samples: &batch.indices })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The training photos and the validation photos.
+pub(super) fn sources(context: &Context<'_>) -> Result<(Part, Option<Part>), Error> {
+    let part = |samples: &[Sample]| Part {
+        source: Box::new(PictureSource::new(context, samples)),
+        paths: samples.iter().map(|sample| sample.path.clone()).collect(),
+    };
+    let validation = (!context.dataset.val.is_empty()).then(|| part(&context.dataset.val));
+    Ok((part(&context.dataset.train), validation))
+}

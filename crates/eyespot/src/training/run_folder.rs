@@ -1,0 +1,75 @@
+//! The files a run leaves behind, each whole or not there.
+
+use super::{Context, Part};
+use crate::{Error, TrainingOptions};
+use eyespot_formats::write_atomically;
+use eyespot_graph::{Device, Params};
+use std::path::PathBuf;
+
+pub(super) struct Outputs {
+    pub folder: PathBuf,
+}
+
+/// How the model did on the validation photos.
+pub(super) struct Scored {
+    pub images: usize,
+    pub accuracy: f64,
+}
+
+impl Outputs {
+    /// Makes the folder and writes the settings down.
+    pub fn open(options: &TrainingOptions, resume: bool) -> Result<Self, Error> {
+        let folder = options.output.clone().unwrap_or_else(|| PathBuf::from("runs/run"));
+        let used = ["model.safetensors", "last.checkpoint"].iter().any(|file| folder.join(file).exists());
+        if used && !resume {
+            return Err(Error::Usage(format!(
+                "{} holds a run already; go on with it by --resume, or choose another folder with --output",
+                folder.display()
+            )));
+        }
+        let outputs = Self { folder };
+        let config = outputs.folder.join("config.toml");
+        write_atomically(&config, |file| file.write_all(options.to_toml().as_bytes()))?;
+        Ok(outputs)
+    }
+
+    pub fn model(&self) -> PathBuf {
+        self.folder.join("model.safetensors")
+    }
+
+    /// Writes `predictions.csv`: what the model says of each validation photo.
+    pub fn predictions(&self, run: &Context<'_>, params: &Params, part: &mut Part) -> Result<Scored, Error> {
+        let samples: Vec<usize> = (0..part.paths.len()).collect();
+        let batch = 32.min(samples.len().max(1));
+        let mut program = run.device.inference(&run.plan.graph, params, batch)?;
+        let outputs = run.plan.graph.output_shape().elements();
+        let (loss, classes) = (&run.plan.loss, &run.dataset.classes);
+        let (mut rows, mut images, mut right) = (Vec::new(), 0, 0);
+        part.source.batches(0, &samples, batch, &mut |batch| {
+            let scores = program.run(batch.inputs, batch.labels.len())?;
+            for ((scores, &label), &sample) in
+                scores.chunks_exact(outputs).zip(batch.labels).zip(batch.samples)
+            {
+                let prediction = loss.decide(scores);
+                images += 1;
+                right += usize::from(prediction == label);
+                let probability = loss.probabilities(scores)[prediction as usize];
+                rows.push((sample, label, prediction, probability));
+            }
+            Ok(())
+        })?;
+        let file = self.folder.join("predictions.csv");
+        write_atomically(&file, |out| {
+            let mut csv = csv::Writer::from_writer(out);
+            csv.write_record(["path", "label", "prediction", "probability"])?;
+            for (sample, label, prediction, probability) in rows {
+                let path = part.paths[sample].to_string_lossy();
+                let probability = format!("{probability:.6}");
+                let (label, prediction) = (&classes[label as usize], &classes[prediction as usize]);
+                csv.write_record([path.as_ref(), label, prediction, &probability])?;
+            }
+            csv.flush()
+        })?;
+        Ok(Scored { images, accuracy: right as f64 / images.max(1) as f64 })
+    }
+}
