@@ -1,20 +1,33 @@
 //! Fully connected layers: `y[n, o] = b[o] + Σ_k W[o, k] · x[n, k]`, weights out × in as in PyTorch's
 //! [`Linear`](https://pytorch.org/docs/stable/generated/torch.nn.Linear.html).
+//!
+//! Weights are read as they are, each about once: with one image, and mostly with sixteen, a linear layer is as fast as
+//! memory delivers them. Small layers run on the calling thread and allocate nothing.
 
+mod ops;
+#[cfg(test)]
+mod tests;
+
+use crate::simd::Isa;
+use crate::threads::Shared;
 use crate::{Activation, Threads};
+use ops::{BackwardInput, BackwardWeights, Forward};
 
-/// A linear layer with weights that don't change: packed once, run many times.
+/// Multiply-adds of a task: enough to outweigh handing it to a thread.
+const TASK: usize = 1 << 18;
+
+/// A linear layer with weights that don't change.
 #[derive(Debug)]
 pub struct LinearKernel {
     inputs: usize,
     outputs: usize,
     weights: Vec<f32>,
-    bias: Vec<f32>,
+    bias: Option<Vec<f32>>,
     activation: Activation,
 }
 
 impl LinearKernel {
-    /// Packs `weights` (outputs × inputs).
+    /// Takes `weights` (outputs × inputs) and an optional bias.
     ///
     /// # Panics
     /// When the lengths don't match the sizes.
@@ -26,9 +39,8 @@ impl LinearKernel {
         activation: Activation,
     ) -> Self {
         assert_eq!(weights.len(), inputs * outputs, "linear weights");
-        let bias = bias.map_or_else(|| vec![0.0; outputs], <[f32]>::to_vec);
-        assert_eq!(bias.len(), outputs, "linear bias");
-        Self { inputs, outputs, weights: weights.to_vec(), bias, activation }
+        assert!(bias.is_none_or(|b| b.len() == outputs), "linear bias");
+        Self { inputs, outputs, weights: weights.to_vec(), bias: bias.map(<[f32]>::to_vec), activation }
     }
 
     /// `output = activation(input · Wᵀ + bias)`: `input` is images × inputs, `output` images × outputs.
@@ -36,70 +48,128 @@ impl LinearKernel {
     /// # Panics
     /// When a slice is too short.
     pub fn run(&self, threads: &Threads, images: usize, input: &[f32], output: &mut [f32]) {
-        forward(threads, (self.inputs, self.outputs), images, input, &self.weights, Some(&self.bias), output);
-        output[..images * self.outputs].iter_mut().for_each(|v| *v = self.activation.apply(*v));
+        let sizes = (self.inputs, self.outputs);
+        let bounds = self.activation.bounds();
+        run_forward(
+            Isa::best(),
+            threads,
+            sizes,
+            images,
+            (input, &self.weights, self.bias.as_deref()),
+            bounds,
+            output,
+        );
     }
 }
 
 /// `y = x · Wᵀ + b` for `images` rows of (inputs, outputs) floats.
+///
+/// # Panics
+/// When a slice is too short; so do the other functions.
 pub fn forward(
-    _threads: &Threads,
-    (inputs, outputs): (usize, usize),
+    threads: &Threads,
+    sizes: (usize, usize),
     images: usize,
     x: &[f32],
     weights: &[f32],
     bias: Option<&[f32]>,
     y: &mut [f32],
 ) {
-    for n in 0..images {
-        let x = &x[n * inputs..][..inputs];
-        for o in 0..outputs {
-            let dot: f32 = x.iter().zip(&weights[o * inputs..][..inputs]).map(|(a, b)| a * b).sum();
-            y[n * outputs + o] = dot + bias.map_or(0.0, |b| b[o]);
-        }
-    }
+    let bounds = Activation::None.bounds();
+    run_forward(Isa::best(), threads, sizes, images, (x, weights, bias), bounds, y);
 }
 
 /// `dx = dy · W`. Overwrites `dx`.
 pub fn backward_input(
-    _threads: &Threads,
-    (inputs, outputs): (usize, usize),
+    threads: &Threads,
+    sizes: (usize, usize),
     images: usize,
     dy: &[f32],
     weights: &[f32],
     dx: &mut [f32],
 ) {
-    for n in 0..images {
-        let dx = &mut dx[n * inputs..][..inputs];
-        dx.fill(0.0);
-        for o in 0..outputs {
-            let d = dy[n * outputs + o];
-            dx.iter_mut().zip(&weights[o * inputs..][..inputs]).for_each(|(dx, w)| *dx += d * w);
-        }
-    }
+    run_backward_input(Isa::best(), threads, sizes, images, dy, weights, dx);
 }
 
 /// `dW = dyᵀ · x` and `db = Σ dy`, summed over images. Overwrites `dw` and `db`.
 pub fn backward_weights(
-    _threads: &Threads,
-    (inputs, outputs): (usize, usize),
+    threads: &Threads,
+    sizes: (usize, usize),
     images: usize,
     x: &[f32],
     dy: &[f32],
     dw: &mut [f32],
     db: Option<&mut [f32]>,
 ) {
-    for o in 0..outputs {
-        let dw = &mut dw[o * inputs..][..inputs];
-        dw.fill(0.0);
-        for n in 0..images {
-            let d = dy[n * outputs + o];
-            dw.iter_mut().zip(&x[n * inputs..][..inputs]).for_each(|(dw, x)| *dw += d * x);
-        }
-    }
+    run_backward_weights(Isa::best(), threads, sizes, images, x, dy, dw);
     if let Some(db) = db {
-        for o in 0..outputs {
-            db[o] = (0..images).map(|n| dy[n * outputs + o]).sum();
+        db.fill(0.0);
+        for row in dy[..images * sizes.1].chunks_exact(sizes.1.max(1)) {
+            db.iter_mut().zip(row).for_each(|(db, dy)| *db += dy);
         }
     }
+}
+
+/// Calls `f(from, to)` for parts of `0..count` that cost `each` multiply-adds an item, whole multiples of `step`.
+fn cut(threads: &Threads, count: usize, each: usize, step: usize, f: impl Fn(usize, usize) + Sync) {
+    let part = (TASK / each.max(1)).max(1).next_multiple_of(step);
+    threads.run(count.div_ceil(part), |i| f(i * part, count.min((i + 1) * part)));
+}
+
+fn run_forward(
+    isa: Isa,
+    threads: &Threads,
+    (inputs, outputs): (usize, usize),
+    images: usize,
+    (x, weights, bias): (&[f32], &[f32], Option<&[f32]>),
+    bounds: (f32, f32),
+    y: &mut [f32],
+) {
+    assert!(x.len() >= images * inputs && y.len() >= images * outputs, "linear activations");
+    assert!(weights.len() >= inputs * outputs, "linear weights");
+    assert!(bias.is_none_or(|b| b.len() >= outputs), "linear bias");
+    let y = Shared(y.as_mut_ptr());
+    cut(threads, outputs, images * inputs, 6, |from, to| {
+        let op = Forward { sizes: (inputs, outputs), images, x, weights, bias, bounds, from, to, y: y.get() };
+        // SAFETY: the lengths were compared above; tasks write different outputs.
+        unsafe { isa.run(op) }
+    });
+}
+
+fn run_backward_input(
+    isa: Isa,
+    threads: &Threads,
+    (inputs, outputs): (usize, usize),
+    images: usize,
+    dy: &[f32],
+    weights: &[f32],
+    dx: &mut [f32],
+) {
+    assert!(dx.len() >= images * inputs && dy.len() >= images * outputs, "linear gradients");
+    assert!(weights.len() >= inputs * outputs, "linear weights");
+    let dx = Shared(dx.as_mut_ptr());
+    cut(threads, inputs, images * outputs, 256, |from, to| {
+        let op = BackwardInput { sizes: (inputs, outputs), images, dy, weights, from, to, dx: dx.get() };
+        // SAFETY: the lengths were compared above; tasks write different columns.
+        unsafe { isa.run(op) }
+    });
+}
+
+fn run_backward_weights(
+    isa: Isa,
+    threads: &Threads,
+    (inputs, outputs): (usize, usize),
+    images: usize,
+    x: &[f32],
+    dy: &[f32],
+    dw: &mut [f32],
+) {
+    assert!(x.len() >= images * inputs && dy.len() >= images * outputs, "linear activations");
+    assert!(dw.len() >= inputs * outputs, "linear weights");
+    let dw = Shared(dw.as_mut_ptr());
+    cut(threads, outputs, images * inputs, 6, |from, to| {
+        let op = BackwardWeights { sizes: (inputs, outputs), images, x, dy, from, to, dw: dw.get() };
+        // SAFETY: the lengths were compared above; tasks write different rows.
+        unsafe { isa.run(op) }
+    });
 }
