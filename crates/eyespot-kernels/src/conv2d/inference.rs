@@ -77,6 +77,11 @@ impl Conv2dKernel {
         }
     }
 
+    /// Bytes of the packed weights.
+    pub fn memory_bytes(&self) -> usize {
+        size_of_val(&self.packed[..])
+    }
+
     /// The name of the chosen algorithm, for tables of timings.
     pub fn algorithm(&self) -> &'static str {
         match self.plan {

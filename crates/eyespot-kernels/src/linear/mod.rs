@@ -43,6 +43,11 @@ impl LinearKernel {
         Self { inputs, outputs, weights: weights.to_vec(), bias: bias.map(<[f32]>::to_vec), activation }
     }
 
+    /// Bytes of the weights.
+    pub fn memory_bytes(&self) -> usize {
+        size_of_val(&self.weights[..])
+    }
+
     /// `output = activation(input · Wᵀ + bias)`: `input` is images × inputs, `output` images × outputs.
     ///
     /// # Panics
