@@ -25,39 +25,33 @@ impl ScaleShift {
     }
 }
 
-/// Weights (out × anything) and bias of a layer in `f64`, into which what follows is folded.
+/// What follows a convolution, as one `y · scale + shift` per output on top of its bias; `f64` until the end.
 pub(crate) struct Folded {
-    weights: Vec<f64>,
+    scale: Vec<f64>,
     bias: Vec<f64>,
 }
 
 impl Folded {
-    pub(crate) fn new(
-        name: &str,
-        has_bias: bool,
-        outputs: usize,
-        params: &Params,
-    ) -> Result<Self, DeviceError> {
-        let wide = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect();
-        let weights = wide(&tensor(params, &format!("{name}.weight"))?);
-        let bias =
-            if has_bias { wide(&tensor(params, &format!("{name}.bias"))?) } else { vec![0.0; outputs] };
-        Ok(Self { weights, bias })
+    /// Nothing follows yet.
+    pub(crate) fn new(outputs: usize, bias: Option<&[f32]>) -> Self {
+        let bias = bias.map_or_else(|| vec![0.0; outputs], |b| b.iter().map(|&v| f64::from(v)).collect());
+        Self { scale: vec![1.0; outputs], bias }
     }
 
     /// Appends `y · scale + shift` per output.
     pub(crate) fn follow_by(&mut self, by: &ScaleShift) {
-        let row = self.weights.len() / self.bias.len();
-        for (o, weights) in self.weights.chunks_exact_mut(row).enumerate() {
-            weights.iter_mut().for_each(|w| *w *= by.scale[o]);
-            self.bias[o] = self.bias[o] * by.scale[o] + by.shift[o];
+        for (o, (scale, shift)) in by.scale.iter().zip(&by.shift).enumerate() {
+            self.scale[o] *= scale;
+            self.bias[o] = self.bias[o] * scale + shift;
         }
     }
 
-    /// Weights and bias, rounded once.
-    pub(crate) fn finish(self) -> (Vec<f32>, Vec<f32>) {
-        let narrow = |values: Vec<f64>| values.into_iter().map(|v| v as f32).collect();
-        (narrow(self.weights), narrow(self.bias))
+    /// The folded weights (out × anything) and bias, each rounded once.
+    pub(crate) fn finish(&self, weights: &[f32]) -> (Vec<f32>, Vec<f32>) {
+        let row = weights.len() / self.scale.len();
+        let rows = weights.chunks_exact(row).zip(&self.scale);
+        let weights = rows.flat_map(|(row, scale)| row.iter().map(move |&w| (f64::from(w) * scale) as f32));
+        (weights.collect(), self.bias.iter().map(|&b| b as f32).collect())
     }
 }
 

@@ -111,7 +111,7 @@ impl Inference for CpuInference {
     }
 
     fn memory_bytes(&self) -> usize {
-        let weights: usize = self.steps.iter().map(|step| step.weight_bytes).sum();
+        let weights: usize = self.steps.iter().map(Step::weight_bytes).sum();
         self.arena.bytes() + self.scratch.bytes() + weights
     }
 }

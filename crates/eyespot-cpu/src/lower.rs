@@ -14,6 +14,7 @@ use eyespot_graph::{DeviceError, Graph, Op, Params, ops};
 use eyespot_kernels::Activation;
 use eyespot_kernels::conv2d::Conv2dKernel;
 use eyespot_kernels::linear::LinearKernel;
+use std::borrow::Cow;
 
 /// The steps, the buffers they use, and where the result lies.
 pub(crate) struct Lowered {
@@ -89,25 +90,7 @@ impl Lowering<'_> {
             self.planner.touch(span, time);
         }
         let work = y.per_image.saturating_add(usize::try_from(multiply_adds).unwrap_or(usize::MAX));
-        self.steps.push(Step {
-            name: name.to_owned(),
-            kind,
-            x,
-            other,
-            y,
-            multiply_adds,
-            work,
-            weight_bytes: 0,
-        });
-    }
-
-    /// Notes the size of the weights that the last step holds.
-    fn weights_of_last(&mut self, node: usize) {
-        let elements: usize =
-            self.graph.nodes[node].op.params().iter().map(|spec| spec.dims.iter().product::<usize>()).sum();
-        if let Some(step) = self.steps.last_mut() {
-            step.weight_bytes = elements * size_of::<f32>();
-        }
+        self.steps.push(Step { name: name.to_owned(), kind, x, other, y, multiply_adds, work });
     }
 
     fn node(&mut self, node: usize) -> Result<(), DeviceError> {
@@ -142,7 +125,7 @@ impl Lowering<'_> {
             Op::PadShortcut(op) => Kind::PadShortcut(shapes::pad_shortcut(op, shapes.0)),
             Op::Flatten => Kind::Flatten { pixels: shapes.0.pixels(), channels: shapes.0.channels() },
             Op::Gaussian(op) => {
-                let centres = self.columns(node, "weight")?;
+                let centres = self.columns(node, "weight")?.into_owned();
                 Kind::Gaussian { inputs: op.in_features, centres }
             }
             Op::LocalResponseNorm(op) => Kind::LocalResponseNorm(shapes::local_response_norm(op, shapes.0)),
@@ -150,7 +133,6 @@ impl Lowering<'_> {
         let y = self.new_span(node);
         let multiply_adds = op.multiply_adds(shapes.0, shapes.1);
         self.push(name, kind, inputs[0], inputs.get(1).copied(), y, multiply_adds);
-        self.weights_of_last(node);
         self.places[node] = Some(Source::Arena(y));
         Ok(())
     }
@@ -190,14 +172,14 @@ impl Lowering<'_> {
         let shapes = shapes::in_and_out(graph, node);
         let shape = shapes::conv2d(op, shapes);
         let own = &graph.nodes[node].name;
+        let weights = tensor(self.params, &format!("{own}.weight"))?;
+        let bias = if op.bias { Some(tensor(self.params, &format!("{own}.bias"))?) } else { None };
         let kernel = if norms.is_empty() {
-            let weights = tensor(self.params, &format!("{own}.weight"))?;
-            let bias = if op.bias { Some(tensor(self.params, &format!("{own}.bias"))?) } else { None };
             Conv2dKernel::new(shape, self.batch, &weights, bias.as_deref(), activation)
         } else {
-            let mut folded = Folded::new(own, op.bias, op.out_channels, self.params)?;
+            let mut folded = Folded::new(op.out_channels, bias.as_deref());
             norms.iter().for_each(|norm| folded.follow_by(norm));
-            let (weights, bias) = folded.finish();
+            let (weights, bias) = folded.finish(&weights);
             Conv2dKernel::new(shape, self.batch, &weights, Some(&bias), activation)
         };
 
@@ -210,7 +192,6 @@ impl Lowering<'_> {
         let kind = Kind::Conv { kernel: Box::new(kernel), out_stride };
         let multiply_adds = graph.nodes[node].op.multiply_adds(shapes.0, shapes.1);
         self.push(&name, kind, x, residual, y, multiply_adds);
-        self.weights_of_last(node);
         self.places[tail] = Some(Source::Arena(y));
         Ok(())
     }
@@ -281,17 +262,16 @@ impl Lowering<'_> {
         let shapes = shapes::in_and_out(graph, node);
         let multiply_adds = graph.nodes[node].op.multiply_adds(shapes.0, shapes.1);
         self.push(&name, Kind::Linear(kernel), x, None, y, multiply_adds);
-        self.weights_of_last(node);
         self.places[tail] = Some(Source::Arena(y));
         Ok(())
     }
 
     /// A layer's weights, their columns in the order in which its input lies in memory.
-    fn columns(&self, node: usize, suffix: &str) -> Result<Vec<f32>, DeviceError> {
+    fn columns(&self, node: usize, suffix: &str) -> Result<Cow<'_, [f32]>, DeviceError> {
         let weights = tensor(self.params, &format!("{}.{suffix}", self.graph.nodes[node].name))?;
         Ok(match self.analysis.unordered_input(self.graph, node) {
-            Some(map) => columns_in_memory_order(&weights, map),
-            None => weights.into_owned(),
+            Some(map) => columns_in_memory_order(&weights, map).into(),
+            None => weights,
         })
     }
 

@@ -67,14 +67,23 @@ pub(crate) struct Step {
     pub(crate) multiply_adds: u64,
     /// Floats one picture's step touches or multiplies: what decides whether threads are worth while.
     pub(crate) work: usize,
-    /// Bytes of its weights.
-    pub(crate) weight_bytes: usize,
 }
 
 impl Step {
     pub(crate) fn scratch_len(&self, threads: &Threads) -> usize {
         match &self.kind {
             Kind::Conv { kernel, .. } => kernel.scratch_len(threads),
+            _ => 0,
+        }
+    }
+
+    /// Bytes of its weights as they are packed.
+    pub(crate) fn weight_bytes(&self) -> usize {
+        match &self.kind {
+            Kind::Conv { kernel, .. } => kernel.memory_bytes(),
+            Kind::Linear(kernel) => kernel.memory_bytes(),
+            Kind::ScaleShift { scale, shift } => (scale.len() + shift.len()) * size_of::<f32>(),
+            Kind::Gaussian { centres, .. } => centres.len() * size_of::<f32>(),
             _ => 0,
         }
     }
