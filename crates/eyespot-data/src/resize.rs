@@ -1,7 +1,8 @@
 //! Antialiased bilinear resizing, as Pillow's `Image.resize(size, BILINEAR)`.
 
-use fast_image_resize::images::{CroppedImage, Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::RgbImage;
 
 /// Buffers a thread keeps between pictures.
@@ -30,11 +31,9 @@ impl Scratch {
         // Rounding must not carry the box over the picture's edge.
         let box_width = (f64::from(part.part_width) * across).min(width - left);
         let box_height = (f64::from(part.part_height) * down).min(height - top);
-        let source = view(picture)?;
-        let mut target = Image::from_slice_u8(part.part_width, part.part_height, out, PixelType::U8x3)
-            .map_err(|error| error.to_string())?;
         let options = bilinear().crop(left, top, box_width, box_height);
-        self.resizer.resize(&source, &mut target, &options).map_err(|error| error.to_string())
+        let source = (picture.width(), picture.height(), picture.as_raw().as_slice());
+        self.scale(source, (part.part_width, part.part_height), out, &options)
     }
 
     /// Cuts a box of whole pixels out of a picture and scales it; pixels outside the box have no influence.
@@ -45,18 +44,32 @@ impl Scratch {
         (out_width, out_height): (u32, u32),
         out: &mut [u8],
     ) -> Result<(), String> {
-        let source = view(picture)?;
-        let source =
-            CroppedImage::new(&source, left, top, width, height).map_err(|error| error.to_string())?;
-        let mut target = Image::from_slice_u8(out_width, out_height, out, PixelType::U8x3)
-            .map_err(|error| error.to_string())?;
-        self.resizer.resize(&source, &mut target, &bilinear()).map_err(|error| error.to_string())
+        let (right, bottom) = (left.saturating_add(width), top.saturating_add(height));
+        if right > picture.width() || bottom > picture.height() {
+            return Err(format!("the box ends at {right}, {bottom}, outside the picture"));
+        }
+        let row = |y: u32| {
+            let start = (y as usize * picture.width() as usize + left as usize) * 3;
+            &picture.as_raw()[start..start + width as usize * 3]
+        };
+        let pixels: Vec<u8> = (top..bottom).flat_map(row).copied().collect();
+        self.scale((width, height, &pixels), (out_width, out_height), out, &bilinear())
     }
-}
 
-fn view(picture: &RgbImage) -> Result<ImageRef<'_>, String> {
-    ImageRef::new(picture.width(), picture.height(), picture.as_raw(), PixelType::U8x3)
-        .map_err(|error| error.to_string())
+    /// Everything goes through this one call with concrete types: each further one would compile the whole resizer
+    /// once more.
+    fn scale(
+        &mut self,
+        (width, height, pixels): (u32, u32, &[u8]),
+        (out_width, out_height): (u32, u32),
+        out: &mut [u8],
+        options: &ResizeOptions,
+    ) -> Result<(), String> {
+        let source = TypedImageRef::<U8x3>::from_buffer(width, height, pixels).map_err(|e| e.to_string())?;
+        let target = TypedImage::<U8x3>::from_buffer(out_width, out_height, out);
+        let mut target = target.map_err(|e| e.to_string())?;
+        self.resizer.resize_typed(&source, &mut target, options).map_err(|e| e.to_string())
+    }
 }
 
 fn bilinear() -> ResizeOptions {

@@ -1,5 +1,6 @@
 //! A picture to the tensor a network expects.
 
+use crate::features::{self, Features};
 use crate::resize::{Part, Scratch};
 use crate::{DataError, DecodeError};
 use image::RgbImage;
@@ -46,6 +47,10 @@ pub struct Transform {
     pub mean: Vec<f32>,
     /// Divided by afterwards; one number per channel.
     pub std: Vec<f32>,
+    /// Traditional features in place of the picture itself: the result is their vector, and mean and std above are
+    /// not used. `crop` is [`features::SIDE`] both ways.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<Features>,
 }
 
 /// Grey, or RGB: Pillow's `convert("L")`, ITU-R 601-2 luma in 16-bit fixed point.
@@ -75,6 +80,7 @@ impl Transform {
             fit: Fit::Crop,
             mean: vec![0.485, 0.456, 0.406],
             std: vec![0.229, 0.224, 0.225],
+            features: None,
         }
     }
 
@@ -89,7 +95,14 @@ impl Transform {
             fit: Fit::Crop,
             mean: vec![0.5; channels],
             std: vec![0.5; channels],
+            features: None,
         }
+    }
+
+    /// Traditional features of the whole picture, squashed to [`features::SIDE`] pixels a side.
+    pub fn of_features(features: Features) -> Transform {
+        let side = features::SIDE;
+        Transform { features: Some(features), fit: Fit::Squash, ..Transform::unscaled(side, side, 3) }
     }
 
     /// Channels of the result, 1 or 3.
@@ -97,9 +110,12 @@ impl Transform {
         self.mean.len()
     }
 
-    /// Numbers in the result: height × width × channels.
+    /// Numbers in the result: height × width × channels, or the length of the features' vector.
     #[allow(clippy::len_without_is_empty)] // a valid transform's result is never empty
     pub fn len(&self) -> usize {
+        if let Some(features) = &self.features {
+            return features.len();
+        }
         self.crop.0 as usize * self.crop.1 as usize * self.channels()
     }
 
@@ -119,6 +135,12 @@ impl Transform {
                 return setting(format!("resize is {side}; it must be 1 to 16,384 pixels"));
             }
             _ => {}
+        }
+        if let Some(features) = &self.features {
+            features.validate().map_err(|reason| DataError::Setting(format!("features: {reason}")))?;
+            if self.crop != (features::SIDE, features::SIDE) {
+                return setting(format!("features are computed from {0} × {0} pixels", features::SIDE));
+            }
         }
         if !matches!(self.mean.len(), 1 | 3) || self.mean.len() != self.std.len() {
             return setting(format!(
@@ -241,6 +263,12 @@ impl Transform {
                 self.len(),
                 out.len()
             )));
+        }
+        if let Some(features) = &self.features {
+            let picture = RgbImage::from_raw(self.crop.1, self.crop.0, pixels.to_vec());
+            let picture = picture.ok_or_else(|| DecodeError::Transform("the frame is not filled".into()))?;
+            out.copy_from_slice(&features.compute(&picture));
+            return Ok(());
         }
         match table {
             [r, g, b] => {
