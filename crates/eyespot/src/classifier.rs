@@ -324,6 +324,7 @@ pub(crate) fn preset(network: &zoo::Network) -> Transform {
         mean,
         std,
         fit: imagenet.fit,
+        features: None,
     }
 }
 

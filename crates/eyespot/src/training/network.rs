@@ -137,6 +137,7 @@ fn transform(o: &TrainingOptions) -> Transform {
     let preset = Transform::imagenet();
     let side = o.crop.unwrap_or(preset.crop.0);
     Transform {
+        features: None,
         resize: o.resize,
         crop: (side, side),
         fit: match o.fit {
