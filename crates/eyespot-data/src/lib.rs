@@ -8,20 +8,24 @@
 //! Pictures are [`image::RgbImage`], also grey ones (three equal channels). Tensors are `f32`, `[height, width,
 //! channels]` in memory (NHWC for a batch).
 
+mod augment;
 mod dataset;
 mod decode;
 pub mod drawn;
 mod error;
 pub mod features;
 mod loader;
+mod random;
 mod resize;
 mod sample;
 mod transform;
 pub mod vary;
 
+pub use augment::{Augment, Blur, ColorJitter, Erasing, Perspective, ResizedCrop};
 pub use dataset::{Dataset, Layout, SplitOptions};
 pub use decode::{Limits, decode, decode_bytes};
 pub use error::{DataError, DecodeError};
-pub use loader::{Batch, Failure, Loader, LoaderOptions, pictures, shuffled};
+pub use loader::{Batch, Failure, Loader, LoaderOptions, pictures};
+pub use random::shuffled;
 pub use sample::Sample;
 pub use transform::{Fit, Transform};

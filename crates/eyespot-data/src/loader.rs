@@ -3,11 +3,10 @@
 mod queue;
 mod stream;
 
+use crate::random::{Random, purpose};
 use crate::resize::Scratch;
-use crate::{DataError, DecodeError, Limits, Sample, Transform};
-use queue::Queue;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use crate::{Augment, DataError, DecodeError, Limits, Sample, Transform};
+use queue::{Queue, Task};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,12 +30,30 @@ pub struct LoaderOptions {
     pub limits: Limits,
     /// Whether a picture that can't be read ends the loading, in place of being left out and reported.
     pub strict: bool,
+    /// What is varied; nothing by default.
+    pub augment: Augment,
+    /// Decides, with the epoch and each picture's index, what is varied and how.
+    pub seed: u64,
+    /// Passes over the data before this one (or the number of the augmented view).
+    pub epoch: u64,
+    /// How many classes there are; needed for [`Batch::class_shares`] where the augmentation mixes pictures.
+    pub classes: usize,
 }
 
 impl LoaderOptions {
-    /// Batches of 32, all cores, unreadable pictures left out.
+    /// Batches of 32, all cores, unreadable pictures left out, nothing varied.
     pub fn new(transform: Transform) -> LoaderOptions {
-        LoaderOptions { batch_size: 32, threads: 0, transform, limits: Limits::default(), strict: false }
+        LoaderOptions {
+            batch_size: 32,
+            threads: 0,
+            transform,
+            limits: Limits::default(),
+            strict: false,
+            augment: Augment::default(),
+            seed: 0,
+            epoch: 0,
+            classes: 0,
+        }
     }
 }
 
@@ -56,6 +73,8 @@ pub struct Batch {
     pub inputs: Vec<f32>,
     /// Each picture's class.
     pub labels: Vec<usize>,
+    /// With mixup or cutmix on, the share of every class in every picture, `[images, classes]`; each row adds up to 1.
+    pub class_shares: Option<Vec<f32>>,
     /// Each picture's file.
     pub paths: Vec<PathBuf>,
     /// Each picture's index in the list of samples; for [`Loader::stream`], its number from the start.
@@ -96,7 +115,7 @@ impl Batch {
 pub struct Loader {
     queue: Arc<Queue>,
     workers: Vec<JoinHandle<()>>,
-    strict: bool,
+    recipe: Arc<Recipe>,
     ended: bool,
 }
 
@@ -116,6 +135,13 @@ impl Loader {
             let count = samples.len();
             return Err(DataError::Setting(format!("the order names picture {index} of {count}")));
         }
+        let most = options.classes;
+        if let Some(sample) = samples.iter().find(|sample| options.augment.mixes() && sample.label >= most) {
+            let label = sample.label;
+            return Err(DataError::Setting(format!(
+                "there are {most} classes and a picture of class {label}"
+            )));
+        }
         let samples: Vec<(usize, Sample)> =
             order.into_iter().map(|index| (index, samples[index].clone())).collect();
         Loader::start(Box::new(samples.into_iter().map(Ok)), options)
@@ -130,12 +156,18 @@ impl Loader {
         samples: impl Iterator<Item = Result<Sample, Failure>> + Send + 'static,
         options: LoaderOptions,
     ) -> Result<Loader, DataError> {
+        if options.augment.mixes() {
+            return Err(DataError::Setting(
+                "pictures without classes can't be mixed; set mixup and cutmix to 0".into(),
+            ));
+        }
         let samples = samples.enumerate().map(|(number, sample)| sample.map(|sample| (number, sample)));
         Loader::start(Box::new(samples), options)
     }
 
     fn start(samples: queue::Samples, options: LoaderOptions) -> Result<Loader, DataError> {
         options.transform.validate()?;
+        options.augment.validate()?;
         if options.batch_size == 0 {
             return Err(DataError::Setting("the batch size is 0; it must be at least 1".into()));
         }
@@ -146,7 +178,6 @@ impl Loader {
         // Enough pictures under way that a thread that is done finds work though the oldest batch isn't whole.
         let ahead = AHEAD.max((2 * threads).div_ceil(options.batch_size));
         let queue = Arc::new(Queue::new(samples, options.batch_size, options.transform.len(), ahead));
-        let strict = options.strict;
         let recipe = Arc::new(Recipe { table: options.transform.table(), options });
         let workers = (0..threads)
             .map(|_| {
@@ -154,7 +185,7 @@ impl Loader {
                 std::thread::spawn(move || work(&queue, &recipe))
             })
             .collect();
-        Ok(Loader { queue, workers, strict, ended: false })
+        Ok(Loader { queue, workers, recipe, ended: false })
     }
 }
 
@@ -163,17 +194,31 @@ fn work(queue: &Queue, recipe: &Recipe) {
     let mut tensor = vec![0.0; recipe.options.transform.len()];
     while let Some(task) = queue.claim() {
         // A picture that makes code panic must not leave the reader waiting for it.
-        let result =
-            catch_unwind(AssertUnwindSafe(|| recipe.prepare(&task.sample, &mut scratch, &mut tensor)))
-                .unwrap_or_else(|_| Err(DecodeError::Transform("an error in the program stopped it".into())));
+        let result = catch_unwind(AssertUnwindSafe(|| recipe.prepare(&task, &mut scratch, &mut tensor)))
+            .unwrap_or_else(|_| Err(DecodeError::Transform("an error in the program stopped it".into())));
         queue.finish(task, result, &tensor);
     }
 }
 
 impl Recipe {
-    fn prepare(&self, sample: &Sample, scratch: &mut Scratch, tensor: &mut [f32]) -> Result<(), DecodeError> {
-        let picture = sample.read(&self.options.limits)?;
-        self.options.transform.apply_with(scratch, &self.table, &picture, tensor)
+    fn prepare(&self, task: &Task, scratch: &mut Scratch, tensor: &mut [f32]) -> Result<(), DecodeError> {
+        let LoaderOptions { limits, transform, augment, seed, epoch, .. } = &self.options;
+        let picture = task.sample.read(limits)?;
+        if augment.is_none() {
+            return transform.apply_with(scratch, &self.table, &picture, tensor);
+        }
+        let mut random = Random::new([*seed, *epoch, task.index as u64, purpose::PICTURE]);
+        augment.apply_with(scratch, &self.table, transform, &mut random, &picture, tensor)
+    }
+
+    /// Mixes a whole batch, where the augmentation says so.
+    fn mix(&self, batch: &mut Batch) {
+        let LoaderOptions { transform, augment, seed, epoch, classes, .. } = &self.options;
+        if let (true, Some(first)) = (augment.mixes(), batch.indices.first()) {
+            let mut random = Random::new([*seed, *epoch, *first as u64, purpose::BATCH]);
+            let shares = augment.mix(&mut batch.inputs, &batch.labels, *classes, transform, &mut random);
+            batch.class_shares = Some(shares);
+        }
     }
 }
 
@@ -188,11 +233,12 @@ impl Iterator for Loader {
             self.ended = true;
             return None;
         };
-        if self.strict && !batch.failures.is_empty() {
+        if self.recipe.options.strict && !batch.failures.is_empty() {
             self.ended = true;
             let Failure { path, cause } = batch.failures.swap_remove(0);
             return Some(Err(DataError::Picture { path, cause }));
         }
+        self.recipe.mix(&mut batch);
         Some(Ok(batch))
     }
 }
@@ -204,23 +250,5 @@ impl Drop for Loader {
             // A worker that panicked has already ended; there is nothing left to clear up.
             let _ = worker.join();
         }
-    }
-}
-
-/// The numbers 0 to `count` − 1 in an order of their own for every seed and epoch.
-pub fn shuffled(count: usize, seed: u64, epoch: u64) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..count).collect();
-    shuffle(&mut order, seed, epoch);
-    order
-}
-
-/// Fisher–Yates, from a stream of the generator that only this seed and number share.
-pub(crate) fn shuffle(items: &mut [usize], seed: u64, stream: u64) {
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    random.set_stream(stream);
-    for last in (1..items.len()).rev() {
-        // Multiply-shift: the bias is below 2⁻³² for any list that fits in memory.
-        let chosen = ((u128::from(random.next_u64()) * (last as u128 + 1)) >> 64) as usize;
-        items.swap(chosen, last);
     }
 }

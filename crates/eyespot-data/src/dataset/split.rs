@@ -1,7 +1,7 @@
 //! Setting validation pictures aside.
 
 use crate::Sample;
-use crate::loader::shuffle;
+use crate::random::{Random, purpose};
 
 /// Moves `share` of each class, chosen by the seed, to a second list; both keep the order given.
 ///
@@ -19,7 +19,7 @@ pub(super) fn stratified(
     let mut moves = vec![false; samples.len()];
     for (class, members) in of_class.iter_mut().enumerate() {
         // A stream of its own for every class: pictures added to one don't move those of another.
-        shuffle(members, seed, class as u64);
+        Random::new([seed, class as u64, 0, purpose::SPLIT]).shuffle(members);
         let count = (members.len() as f64 * share).round() as usize;
         let count = count.max(1).min(members.len().saturating_sub(1));
         for &index in &members[..count] {

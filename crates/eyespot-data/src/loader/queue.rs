@@ -13,7 +13,7 @@ pub(super) type Samples = Box<dyn Iterator<Item = Result<(usize, Sample), Failur
 /// A picture to prepare.
 pub(super) struct Task {
     pub sample: Sample,
-    index: usize,
+    pub index: usize,
     slot: usize,
     batch: Arc<Mutex<Vec<f32>>>,
     /// Batches before this one, from the start.
