@@ -3,6 +3,8 @@
 mod color;
 mod geometry;
 mod mix;
+#[cfg(test)]
+mod tests;
 
 use crate::random::{Random, purpose};
 use crate::resize::Scratch;

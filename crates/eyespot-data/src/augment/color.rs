@@ -63,14 +63,15 @@ fn to_hsv([r, g, b]: [u8; 3]) -> [u8; 3] {
     }
     let range = f32::from(most - least);
     let distance = |sample: u8| f32::from(most - sample) / range;
+    // Where Pillow rounds to single precision matters: one step of hue is up to six grey levels.
     let sixth = if r == most {
         distance(b) - distance(g)
     } else if g == most {
-        2.0 + distance(r) - distance(b)
+        (2.0 + f64::from(distance(r)) - f64::from(distance(b))) as f32
     } else {
-        4.0 + distance(g) - distance(r)
+        (4.0 + f64::from(distance(g)) - f64::from(distance(r))) as f32
     };
-    let hue = (f64::from(sixth) / 6.0 + 1.0) % 1.0;
+    let hue = f64::from(((f64::from(sixth) / 6.0 + 1.0) % 1.0) as f32);
     [(hue * 255.0) as u8, (f64::from(range / f32::from(most)) * 255.0) as u8, most]
 }
 

@@ -1,0 +1,26 @@
+//! Reads every picture of a data set once, as evaluation does, and prints how long it took: `load FOLDER THREADS BATCH`.
+//! `bench/peers/data.py` runs it beside torchvision.
+
+use eyespot_data::{Dataset, Loader, LoaderOptions, SplitOptions, Transform};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let folder = arguments.next().ok_or("usage: load FOLDER [THREADS] [BATCH]")?;
+    let mut number = |otherwise: usize| arguments.next().map_or(Ok(otherwise), |text| text.parse());
+    let mut options = LoaderOptions::new(Transform::imagenet());
+    options.threads = number(2)?;
+    options.batch_size = number(32)?;
+    let start = std::time::Instant::now();
+    let data = Dataset::open(folder, &SplitOptions { validation: 0.0, ..SplitOptions::default() })?;
+    let samples: Vec<_> = data.train.iter().chain(&data.val).chain(&data.test).cloned().collect();
+    let (mut images, mut sum) = (0, 0.0);
+    for batch in Loader::new(&samples, (0..samples.len()).collect(), options)? {
+        let batch = batch?;
+        images += batch.len();
+        sum += batch.inputs.iter().map(|value| f64::from(*value)).sum::<f64>();
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let mean = sum / (images * 224 * 224 * 3) as f64;
+    println!("{{\"images\": {images}, \"seconds\": {seconds}, \"mean\": {mean}}}");
+    Ok(())
+}
