@@ -3,6 +3,7 @@
 
 mod args;
 mod config;
+mod demo;
 mod evaluate;
 mod inspect;
 mod model;
@@ -38,6 +39,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Predict(args) => predict::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Demo(args) => demo::run(&args),
         Command::Completions { shell } => {
             // Written in one piece, so that a closed pipe gives an error and not a panic.
             let mut script = Vec::new();

@@ -9,7 +9,6 @@ use std::time::Instant;
 pub struct Progress {
     bar: ProgressBar,
     epochs: u64,
-    images: usize,
     /// Photos done since `since`.
     done: usize,
     since: Instant,
@@ -18,6 +17,8 @@ pub struct Progress {
     /// The best validation accuracy so far.
     accuracy: Option<f64>,
     what: String,
+    /// Whether better ways than from scratch are told.
+    advice: bool,
 }
 
 impl Progress {
@@ -28,14 +29,20 @@ impl Progress {
         Self {
             bar: ProgressBar::with_draw_target(Some(0), target),
             epochs: 0,
-            images: 0,
             done: 0,
             since: now,
             began: now,
             first_epoch: None,
             accuracy: None,
             what: String::new(),
+            advice: true,
         }
+    }
+
+    /// Says nothing about pretrained weights.
+    pub fn without_advice(mut self) -> Self {
+        self.advice = false;
+        self
     }
 
     /// A line that stays, above the bar.
@@ -53,7 +60,6 @@ impl Progress {
 impl Listener for Progress {
     fn begin(&mut self, b: &Beginning) {
         self.epochs = b.epochs;
-        self.images = b.images[0];
         let [train, validation, test] = b.images;
         let shown: Vec<&str> = b.classes.iter().take(8).map(String::as_str).collect();
         let more = if b.classes.len() > 8 { ", …" } else { "" };
@@ -69,7 +75,7 @@ impl Listener for Progress {
         };
         self.say(&format!("network  {}, {all} parameters{how}", b.model));
         self.say(&format!("run      {} ({} threads)", b.folder.display(), b.threads));
-        if !b.pretrained {
+        if !b.pretrained && self.advice {
             self.notice(
                 "training from scratch; with a few hundred photos, pretrained weights do much better: \
                  --model squeezenet1_1 --weights FILE (torchvision's published weights fit as they are)",

@@ -25,6 +25,9 @@ pub enum Error {
     /// Training that can't begin or go on.
     #[error(transparent)]
     Train(#[from] eyespot_train::TrainError),
+    /// A figure that can't be drawn or written.
+    #[error(transparent)]
+    Figure(#[from] eyespot_figure::FigureError),
     /// Pictures that can't be used.
     #[error("{0}")]
     Picture(String),

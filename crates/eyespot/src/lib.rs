@@ -3,6 +3,7 @@
 
 mod classes;
 mod classifier;
+mod demo;
 mod error;
 mod evaluation;
 mod network;
@@ -12,6 +13,7 @@ mod suggest;
 mod training;
 
 pub use classifier::Classifier;
+pub use demo::{Demo, DemoResult, Factors};
 pub use error::Error;
 pub use evaluation::{ClassEvaluation, Evaluation, Mistake, Unreadable};
 pub use eyespot_data::{Fit, Transform};

@@ -34,6 +34,8 @@ pub enum Command {
     Evaluate(EvaluateArgs),
     /// Show a network's layers, size and memory
     Inspect(InspectArgs),
+    /// Draw pictures, train on them and show the predictions: no downloads, under a minute
+    Demo(DemoArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -152,6 +154,29 @@ pub struct InspectArgs {
     /// One JSON object in place of the table
     #[arg(long)]
     pub json: bool,
+}
+
+/// `eyespot demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Where pictures, contact sheet and model go
+    #[arg(long, default_value = "eyespot-demo", value_name = "DIR")]
+    pub output: PathBuf,
+    /// How much pictures vary, each 0..1: illumination, viewpoint, scale, occlusion, background, individual
+    #[arg(long, value_name = "FACTOR=STRENGTH,…", value_delimiter = ',')]
+    pub vary: Vec<String>,
+    /// Pictures per kind
+    #[arg(long, default_value_t = 150, value_name = "N", value_parser = clap::value_parser!(u64).range(10..=10_000))]
+    pub images: u64,
+    /// Passes over the pictures
+    #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub epochs: u64,
+    /// Decides the pictures and the training
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub seed: u64,
+    /// Threads; 0 takes all cores
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub threads: usize,
 }
 
 fn probability(text: &str) -> Result<f32, String> {

@@ -1,0 +1,65 @@
+//! `eyespot demo`.
+
+use crate::args::DemoArgs;
+use crate::output;
+use crate::progress::{Progress, duration};
+use eyespot::{Demo, Error, Factors, closest};
+use std::process::ExitCode;
+use std::time::Instant;
+
+pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
+    let began = Instant::now();
+    let demo = Demo {
+        images: args.images as usize,
+        factors: factors(&args.vary)?,
+        epochs: args.epochs,
+        seed: args.seed,
+        threads: args.threads,
+    };
+    output::say(&format!("drawing {} pictures of each kind", demo.images));
+    let mut progress = Progress::new().without_advice();
+    let result = demo.run(&args.output, &mut progress)?;
+    drop(progress);
+    for named in &result.predictions {
+        if let (Ok(p), Some(label)) = (&named.result, &named.label) {
+            let (path, name) = (named.path.display(), &p.prediction);
+            output::line(format!("{path} with label {label} is predicted as {name} ({:.2})", p.probability))?;
+        }
+    }
+    let trained = &result.trained;
+    output::line(format!(
+        "\nvalidation accuracy {:.1} % of {} pictures, in {}\npictures       {}\ncontact sheet  {}\nmodel          \
+         {}/model.safetensors\n\nnext, with a folder of your own photos for each class\n  eyespot train photos/",
+        100.0 * trained.accuracy.unwrap_or(0.0),
+        trained.validation_images,
+        duration(began.elapsed().as_secs_f64()),
+        result.pictures.display(),
+        result.contact_sheet.display(),
+        trained.folder.display(),
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `illumination=0.8` and the like, over the default strengths.
+fn factors(vary: &[String]) -> Result<Factors, Error> {
+    let mut factors = Factors::default();
+    for word in vary {
+        let (name, strength) = word.split_once('=').unwrap_or((word, ""));
+        let Some(factor) = factors.get_mut(name) else {
+            let hint = match closest(name, Factors::NAMES) {
+                Some(known) => format!("did you mean `{known}`?"),
+                None => format!("known: {}", Factors::NAMES.join(", ")),
+            };
+            return Err(Error::Usage(format!("pictures don't vary by `{name}`; {hint}")));
+        };
+        *factor = match strength.parse::<f32>() {
+            Ok(strength) if (0.0..=1.0).contains(&strength) => strength,
+            _ => {
+                return Err(Error::Usage(format!(
+                    "`{word}`: a strength is a number from 0 to 1, such as {name}=0.8"
+                )));
+            }
+        };
+    }
+    Ok(factors)
+}

@@ -1,0 +1,8 @@
+//! The real binary on small pictures, and on real photos where `EYESPOT_TEST_DATA` has them.
+
+mod config;
+mod predict;
+mod real_data;
+mod support;
+mod train;
+mod wrong;

@@ -1,0 +1,96 @@
+//! Real photos and real weights.
+
+use crate::support::{eyespot, json_lines, real_data};
+use std::collections::HashMap;
+use std::path::Path;
+
+fn published(data: &Path) -> String {
+    let data = data.display();
+    format!(
+        "--model squeezenet1_1 --weights {data}/weights/squeezenet1_1.safetensors --classes {data}/imagenet_classes.txt"
+    )
+}
+
+/// PyTorch's answers lie beside the weights: every top-1, and logits within 1 % of their range.
+#[test]
+fn squeezenet_names_what_pytorch_names() {
+    let Some(data) = real_data("squeezenet_names_what_pytorch_names") else { return };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let text = std::fs::read_to_string(data.join("weights/squeezenet1_1.expected.json")).expect("reads");
+    let expected: Vec<serde_json::Value> = serde_json::from_str(&text).expect("is JSON");
+    let classes = std::fs::read_to_string(data.join("imagenet_classes.txt")).expect("reads");
+    let names: HashMap<&str, &str> = classes.lines().filter_map(|line| line.split_once(' ')).collect();
+    let files: Vec<String> = expected
+        .iter()
+        .map(|picture| data.join(picture["file"].as_str().expect("a path")).display().to_string())
+        .collect();
+    let flags = format!("predict {} {} --format json --top-k 1000", published(&data), files.join(" "));
+    let lines = json_lines(&eyespot(folder.path(), &flags).ok());
+    assert_eq!(lines.len(), expected.len());
+    let number = |value: &serde_json::Value| value.as_f64().expect("a number");
+    for (line, picture) in lines.iter().zip(&expected) {
+        let file = &picture["file"];
+        let top = line["top"].as_array().expect("a list");
+        let range = number(&top[0]["logit"]) - number(&top[999]["logit"]);
+        for (place, wanted) in picture["top5"].as_array().expect("a list").iter().enumerate() {
+            let name = names[wanted[0].as_str().expect("an id")];
+            if place == 0 {
+                assert_eq!(line["prediction"], name, "{file}");
+            }
+            // Two of ImageNet's names stand for two classes each: the nearer logit is meant.
+            let of_name = top.iter().filter(|score| score["class"] == name);
+            let error = of_name.map(|score| (number(&score["logit"]) - number(&wanted[1])).abs());
+            let error = error.fold(f64::INFINITY, f64::min);
+            assert!(error <= 0.01 * range, "{file}: {name} is off by {error} of {range}");
+        }
+    }
+}
+
+/// PyTorch gets 166 of 300.
+#[test]
+fn squeezenet_is_as_good_as_in_pytorch_on_imagenette() {
+    let Some(data) = real_data("squeezenet_is_as_good_as_in_pytorch_on_imagenette") else { return };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let flags = format!("evaluate {} {}/imagenette-mini/val --json", published(&data), data.display());
+    let report = &json_lines(&eyespot(folder.path(), &flags).ok())[0];
+    assert_eq!(report["images"], 300);
+    let right = (report["accuracy"].as_f64().expect("a number") * 300.0).round();
+    assert!((right - 166.0).abs() <= 3.0, "{right} of 300");
+}
+
+/// PyTorch gets 400 of 500.
+#[test]
+fn a_legacy_checkpoint_knows_cifar() {
+    let Some(data) = real_data("a_legacy_checkpoint_knows_cifar") else { return };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let test = data.join("cifar10-mini/test");
+    let mut classes: Vec<String> = std::fs::read_dir(&test)
+        .expect("reads the folder")
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"))
+        .collect();
+    classes.sort();
+    std::fs::write(folder.path().join("classes.txt"), classes.join("\n")).expect("writes");
+    let flags = format!(
+        "evaluate --model cifar_resnet20 --weights {}/weights/cifar_resnet20.th --classes classes.txt {} --json",
+        data.display(),
+        test.display()
+    );
+    let report = &json_lines(&eyespot(folder.path(), &flags).ok())[0];
+    let right = (report["accuracy"].as_f64().expect("a number") * 500.0).round();
+    assert!(right >= 398.0, "{right} of 500");
+}
+
+#[test]
+fn squeezenet_features_tell_ants_from_bees() {
+    let Some(data) = real_data("squeezenet_features_tell_ants_from_bees") else { return };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let data = data.display();
+    let flags = format!(
+        "train {data}/hymenoptera --model squeezenet1_1 --weights {data}/weights/squeezenet1_1.safetensors --output run"
+    );
+    eyespot(folder.path(), &flags).ok();
+    let report = eyespot(folder.path(), &format!("evaluate run {data}/hymenoptera --json")).ok();
+    let report = &json_lines(&report)[0];
+    assert_eq!(report["images"], 153);
+    assert!(report["accuracy"].as_f64().expect("a number") >= 0.90, "{report}");
+}

@@ -1,0 +1,102 @@
+//! Pictures to work on and the binary to run.
+
+use image::{Rgb, RgbImage};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// What came back from the binary.
+pub struct Answer {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Answer {
+    /// What it wrote on stdout, where it must have succeeded.
+    #[track_caller]
+    pub fn ok(self) -> String {
+        assert_eq!(self.code, 0, "stdout:\n{}\nstderr:\n{}", self.out, self.err);
+        self.out
+    }
+
+    /// What it wrote on stderr, where it must have ended with this code.
+    #[track_caller]
+    pub fn fails(self, code: i32) -> String {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.out, self.err);
+        assert!(!self.err.contains("panicked"), "{}", self.err);
+        self.err
+    }
+}
+
+/// The command, in `folder`, with a cache of its own.
+pub fn command(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_eyespot"));
+    command.current_dir(folder).args(args).env("XDG_CACHE_HOME", folder.join("cache")).stdin(Stdio::null());
+    command
+}
+
+/// Runs `eyespot` with these arguments, divided at spaces.
+pub fn eyespot(folder: &Path, args: &str) -> Answer {
+    eyespot_with(folder, &args.split_whitespace().collect::<Vec<_>>())
+}
+
+pub fn eyespot_with(folder: &Path, args: &[&str]) -> Answer {
+    let done = command(folder, args).output().expect("the binary starts");
+    Answer {
+        code: done.status.code().expect("it ends by itself"),
+        out: String::from_utf8(done.stdout).expect("it writes UTF-8"),
+        err: String::from_utf8(done.stderr).expect("it writes UTF-8"),
+    }
+}
+
+/// A folder with `photos/{red,green,blue}/*.png`: each picture mostly of its class' colour.
+pub fn photos(each: usize) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (class, name) in ["blue", "green", "red"].iter().enumerate() {
+        for n in 0..each {
+            save(&folder.path().join(format!("photos/{name}/{n}.png")), 2 - class, n as u32);
+        }
+    }
+    folder
+}
+
+/// A picture of 40 × 36 pixels with channel `strong` bright, the rest dark and all of it uneven.
+pub fn save(path: &Path, strong: usize, seed: u32) {
+    let pixel = |x: u32, y: u32| {
+        let uneven = |c: u32| {
+            ((x * 7 + y * 13 + seed * 31 + c * 57) * 2_654_435_761u32.wrapping_add(c) >> 9) as u8 % 90
+        };
+        let mut color = [uneven(0), uneven(1), uneven(2)];
+        color[strong] += 150;
+        Rgb(color)
+    };
+    let pixel = |x: u32, y: u32| pixel(x % 97, y % 89);
+    std::fs::create_dir_all(path.parent().expect("has a folder")).expect("makes the folder");
+    RgbImage::from_fn(40, 36, pixel).save(path).expect("writes the picture");
+}
+
+/// Quick settings: tiny pictures, few epochs.
+pub const QUICK: &str = "--crop 32 --resize 32 --batch-size 8 --augment none";
+
+/// A trained run in `folder/run`.
+pub fn trained(each: usize) -> tempfile::TempDir {
+    let folder = photos(each);
+    eyespot(folder.path(), &format!("train photos --output run --epochs 6 {QUICK}")).ok();
+    folder
+}
+
+/// The real data, or `None` after saying that a test is skipped.
+pub fn real_data(test: &str) -> Option<PathBuf> {
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
+    let path = PathBuf::from(std::env::var_os("EYESPOT_TEST_DATA").unwrap_or_else(|| beside.into()));
+    if !path.is_dir() {
+        println!("skipped: no test data for {test}; EYESPOT_TEST_DATA says where it is");
+        return None;
+    }
+    Some(path)
+}
+
+/// JSON objects, one a line.
+pub fn json_lines(text: &str) -> Vec<serde_json::Value> {
+    text.lines().map(|line| serde_json::from_str(line).expect("a JSON object a line")).collect()
+}

@@ -1,0 +1,137 @@
+//! Training, evaluating, stopping and going on.
+
+use crate::support::{QUICK, command, eyespot, json_lines, photos, save, trained};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+#[test]
+fn a_trained_run_has_its_files_and_knows_the_colours() {
+    let folder = trained(10);
+    let run = folder.path().join("run");
+    for file in ["model.safetensors", "last.checkpoint", "metrics.jsonl", "config.toml", "predictions.csv"] {
+        assert!(run.join(file).is_file(), "{file} is missing");
+    }
+    let metrics = json_lines(&std::fs::read_to_string(run.join("metrics.jsonl")).expect("reads"));
+    assert_eq!(metrics.len(), 6);
+    let predictions = std::fs::read_to_string(run.join("predictions.csv")).expect("reads");
+    assert_eq!(predictions.lines().next(), Some("path,label,prediction,probability"));
+    // A fifth of ten pictures in each of three classes.
+    assert_eq!(predictions.lines().count(), 1 + 6);
+
+    let report = eyespot(folder.path(), "evaluate run photos --json").ok();
+    let report = &json_lines(&report)[0];
+    assert_eq!(report["images"], 30);
+    assert!(report["accuracy"].as_f64().expect("a number") > 0.9, "{report}");
+    assert_eq!(report["classes"][0]["name"], "blue");
+    assert_eq!(report["classes"][0]["support"], 10);
+    assert_eq!(report["confusion"].as_array().map(Vec::len), Some(3));
+    for key in ["top5_accuracy", "loss", "auc", "mistakes", "unreadable"] {
+        assert!(report.get(key).is_some(), "{key} is missing");
+    }
+    let text = eyespot(folder.path(), "evaluate run photos").ok();
+    assert!(text.starts_with("accuracy ") && text.contains("precision"), "{text}");
+}
+
+#[test]
+fn one_or_two_threads_give_the_same_bytes() {
+    let folder = photos(8);
+    let mut models = Vec::new();
+    for threads in [1, 2] {
+        let flags =
+            format!("train photos --output run{threads} --threads {threads} --epochs 2 --seed 3 {QUICK}");
+        eyespot(folder.path(), &flags).ok();
+        models.push(
+            std::fs::read(folder.path().join(format!("run{threads}/model.safetensors"))).expect("reads"),
+        );
+    }
+    assert!(models[0] == models[1], "the models differ");
+    eyespot(folder.path(), &format!("train photos --output run3 --epochs 2 --seed 4 {QUICK}")).ok();
+    let other = std::fs::read(folder.path().join("run3/model.safetensors")).expect("reads");
+    assert!(models[0] != other, "another seed gives another model");
+}
+
+#[test]
+fn a_killed_run_goes_on_to_the_same_model() {
+    let folder = photos(10);
+    let flags = |run: &str| format!("train photos --output {run} --epochs 40 --threads 1 {QUICK}");
+    eyespot(folder.path(), &flags("whole")).ok();
+
+    let args = flags("killed");
+    let args: Vec<&str> = args.split_whitespace().collect();
+    let mut child = command(folder.path(), &args)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary starts");
+    let checkpoint = folder.path().join("killed/last.checkpoint");
+    let began = Instant::now();
+    while !checkpoint.exists() && began.elapsed() < Duration::from_secs(120) {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().expect("it can be killed");
+    child.wait().expect("it ends");
+    assert!(checkpoint.exists(), "no checkpoint was written");
+
+    let err = eyespot(folder.path(), "train --resume --output killed").ok();
+    assert!(err.contains("validation accuracy"), "{err}");
+    let model = |run: &str| std::fs::read(folder.path().join(run).join("model.safetensors")).expect("reads");
+    assert!(model("whole") == model("killed"), "the resumed run ended elsewhere");
+    let lines = |run: &str| {
+        std::fs::read_to_string(folder.path().join(run).join("metrics.jsonl")).expect("reads").lines().count()
+    };
+    assert_eq!(lines("killed"), lines("whole"));
+}
+
+#[test]
+fn frozen_features_come_from_the_cache_the_second_time() {
+    let folder = photos(6);
+    let flags = "--model cifar_resnet20 --freeze backbone --epochs 3";
+    let first = eyespot(folder.path(), &format!("train photos --output a {flags}"));
+    assert!(first.err.contains("computing features"), "{}", first.err);
+    first.ok();
+    let second = eyespot(folder.path(), &format!("train photos --output b {flags}"));
+    assert!(!second.err.contains("computing features"), "{}", second.err);
+    second.ok();
+    let model = |run: &str| std::fs::read(folder.path().join(run).join("model.safetensors")).expect("reads");
+    assert!(model("a") == model("b"), "cached features give another model");
+}
+
+#[test]
+fn two_classes_may_share_one_output() {
+    let folder = photos(8);
+    std::fs::remove_dir_all(folder.path().join("photos/green")).expect("removes");
+    for loss in ["bce", "mse"] {
+        eyespot(folder.path(), &format!("train photos --output {loss} --loss {loss} --epochs 6 {QUICK}"))
+            .ok();
+        let report = eyespot(folder.path(), &format!("evaluate {loss} photos --json")).ok();
+        let report = &json_lines(&report)[0];
+        assert!(report["accuracy"].as_f64().expect("a number") > 0.9, "{loss}: {report}");
+        assert!(report["auc"].as_f64().expect("two classes have an AUC") > 0.9, "{loss}: {report}");
+    }
+}
+
+#[test]
+fn an_unreadable_photo_is_named_and_left_out_unless_strict() {
+    let folder = photos(6);
+    let broken = folder.path().join("photos/red/broken.jpg");
+    std::fs::write(&broken, b"\xff\xd8\xff\xe0 and no more").expect("writes");
+    let loose = eyespot(folder.path(), &format!("train photos --output loose --epochs 1 {QUICK}"));
+    assert!(loose.err.contains("broken.jpg"), "{}", loose.err);
+    loose.ok();
+    let strict = eyespot(folder.path(), &format!("train photos --output strict --epochs 1 --strict {QUICK}"));
+    assert!(strict.fails(1).contains("broken.jpg"));
+}
+
+#[test]
+fn freezing_up_to_a_layer_and_an_mlp_head() {
+    let folder = photos(6);
+    save(&folder.path().join("photos/red/more.jpg"), 0, 99);
+    let flags = "--model cifar_resnet20 --epochs 1 --head mlp --freeze until:layer2";
+    eyespot(folder.path(), &format!("train photos --output run {flags}")).ok();
+    let table = eyespot(folder.path(), "inspect run").ok();
+    assert!(table.contains("head.2"), "{table}");
+    let wrong = eyespot(folder.path(), "train photos --model cifar_resnet20 --freeze until:layer9");
+    assert!(wrong.fails(2).contains("layer9"));
+    assert!(!Path::new("runs").exists());
+}

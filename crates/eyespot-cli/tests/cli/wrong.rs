@@ -1,0 +1,84 @@
+//! Wrong inputs: what is said, and the exit code.
+
+use crate::support::{eyespot, eyespot_with, photos, trained};
+
+#[test]
+fn wrong_usage_ends_with_2() {
+    let folder = photos(3);
+    for (args, said) in [
+        ("train photos --epoch 3", "--epochs"),
+        ("train photos --epochs 0", "epochs"),
+        ("train photos --model resnet-50", "did you mean `resnet50`?"),
+        ("train photos --optimizer sdg", "sgd"),
+        ("train photos --freeze some", "until:LAYER"),
+        ("train photos --batch-size 0", "above 0"),
+        ("train photos --lr -1", "learning rate"),
+        ("train photos --weights mystery.pth", "--model"),
+        ("train photos --loss bce", "two classes"),
+        ("train photos --optimizer adam --momentum 0.9", "momentum"),
+        ("train", "--config"),
+        ("inspect resnet51", "resnet50"),
+        ("predict", "RUN_OR_MODEL"),
+        ("predict photos/red/0.png", "run folder"),
+        ("predict --model resnet18 photos/red/0.png", "--weights"),
+        ("evaluate a b c", "c"),
+        ("nonsense", "nonsense"),
+    ] {
+        let err = eyespot(folder.path(), args).fails(2);
+        assert!(err.contains(said), "`{args}` says:\n{err}");
+        assert!(!folder.path().join("runs").exists(), "`{args}` left a run folder");
+    }
+}
+
+#[test]
+fn what_is_missing_or_broken_ends_with_1() {
+    let folder = photos(3);
+    let root = folder.path();
+    std::fs::create_dir_all(root.join("empty")).expect("makes the folder");
+    std::fs::create_dir_all(root.join("one/red")).expect("makes the folder");
+    std::fs::copy(root.join("photos/red/0.png"), root.join("one/red/0.png")).expect("copies");
+    std::fs::write(root.join("bad.safetensors"), b"no weights").expect("writes");
+    std::fs::write(root.join("resnet18.pth"), b"no weights").expect("writes");
+    std::fs::write(root.join("classes.txt"), b"a\nb\n").expect("writes");
+    for (args, said) in [
+        ("train gone", "gone"),
+        ("train empty", "empty"),
+        ("train one", "only one class"),
+        ("train photos --weights resnet18.pth", "resnet18.pth"),
+        ("train photos --model resnet18 --weights gone.pth", "gone.pth"),
+        ("predict gone photos", "gone"),
+        ("predict bad.safetensors photos", "bad.safetensors"),
+        ("predict empty photos", "model.safetensors"),
+        ("predict --model resnet18 --weights resnet18.pth --classes classes.txt photos", "resnet18.pth"),
+        ("predict --model resnet18 --weights resnet18.pth --classes gone.txt photos", "gone.txt"),
+    ] {
+        let err = eyespot(root, args).fails(1);
+        assert!(err.contains(said), "`{args}` says:\n{err}");
+    }
+}
+
+#[test]
+fn data_of_other_classes_is_refused() {
+    let folder = trained(5);
+    let other = folder.path().join("other/yellow");
+    std::fs::create_dir_all(&other).expect("makes the folder");
+    std::fs::copy(folder.path().join("photos/red/0.png"), other.join("0.png")).expect("copies");
+    let err = eyespot(folder.path(), "evaluate run other").fails(1);
+    assert!(err.contains("yellow") && err.contains("red"), "{err}");
+}
+
+#[test]
+fn a_run_is_not_overwritten() {
+    let folder = trained(5);
+    let err = eyespot(folder.path(), "train photos --output run --epochs 1").fails(2);
+    assert!(err.contains("--resume"), "{err}");
+}
+
+#[test]
+fn help_and_completions_go_to_stdout() {
+    let folder = photos(1);
+    for args in [&["--help"][..], &["train", "--help"], &["--version"], &["completions", "bash"]] {
+        let out = eyespot_with(folder.path(), args).ok();
+        assert!(out.contains("eyespot"), "{args:?}");
+    }
+}
