@@ -2,6 +2,7 @@
 //! The command `eyespot`: flags in, words out. What it does stands in the library `eyespot`.
 
 mod args;
+mod bench;
 mod config;
 mod demo;
 mod evaluate;
@@ -40,6 +41,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Completions { shell } => {
             // Written in one piece, so that a closed pipe gives an error and not a panic.
             let mut script = Vec::new();

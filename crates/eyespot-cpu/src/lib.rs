@@ -54,6 +54,12 @@ impl Cpu {
         self.threads.count()
     }
 
+    /// The `f32` operations per second that the threads reach at best, measured with nothing but multiply-adds in
+    /// registers (each counts as two operations). Takes about a tenth of a second.
+    pub fn peak_flops(&self) -> f64 {
+        eyespot_kernels::peak_flops(&self.threads, 5)
+    }
+
     /// As [`Device::inference`], with the CPU's own type, which can also be timed layer by layer.
     pub fn compile_inference(
         &self,

@@ -16,6 +16,7 @@ pub mod linear;
 pub mod local_response_norm;
 mod math;
 pub mod optimizer;
+mod peak;
 pub mod pointwise;
 pub mod pool;
 #[cfg(test)]
@@ -26,6 +27,7 @@ mod threads;
 mod vectorised;
 
 pub use activation::Activation;
+pub use peak::peak_flops;
 pub use threads::Threads;
 
 /// How many numbers a task of an element-wise loop takes: enough to outweigh handing it out, few enough to stay in

@@ -1,6 +1,7 @@
 #![forbid(unsafe_code)]
 //! Train, check and run image classifiers.
 
+mod bench;
 mod classes;
 mod classifier;
 mod demo;
@@ -12,6 +13,7 @@ mod prediction;
 mod suggest;
 mod training;
 
+pub use bench::{Bench, BenchMode, BenchResult, LayerSpeed};
 pub use classifier::Classifier;
 pub use demo::{Demo, DemoResult, Factors};
 pub use error::Error;

@@ -36,6 +36,8 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Draw pictures, train on them and show the predictions: no downloads, under a minute
     Demo(DemoArgs),
+    /// Measure how fast networks run on this machine
+    Bench(BenchArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -177,6 +179,43 @@ pub struct DemoArgs {
     /// Threads; 0 takes all cores
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub threads: usize,
+}
+
+/// What `eyespot bench` measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BenchMode {
+    /// Scoring pictures
+    Infer,
+    /// A training step: forward, backward, optimizer
+    Train,
+    /// Files to normalised tensors
+    Data,
+}
+
+/// `eyespot bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// A network of the zoo
+    #[arg(long, default_value = "resnet50", value_name = "NAME")]
+    pub model: String,
+    /// Pictures per batch
+    #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
+    pub batch: u64,
+    /// What is measured
+    #[arg(long, value_enum, default_value_t = BenchMode::Infer)]
+    pub mode: BenchMode,
+    /// Folder of pictures for --mode data
+    #[arg(long, value_name = "DIR", required_if_eq("mode", "data"))]
+    pub data: Option<PathBuf>,
+    /// Threads; 0 takes all cores
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub threads: usize,
+    /// The time, algorithm and speed of each layer, too
+    #[arg(long)]
+    pub layers: bool,
+    /// One JSON object in place of text
+    #[arg(long)]
+    pub json: bool,
 }
 
 fn probability(text: &str) -> Result<f32, String> {

@@ -1,0 +1,50 @@
+//! `eyespot bench`.
+
+use crate::args::{BenchArgs, BenchMode};
+use crate::output;
+use eyespot::Bench;
+use std::process::ExitCode;
+
+pub fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
+    let bench = Bench {
+        model: args.model.clone(),
+        batch: args.batch as usize,
+        mode: match args.mode {
+            BenchMode::Infer => eyespot::BenchMode::Infer,
+            BenchMode::Train => eyespot::BenchMode::Train,
+            BenchMode::Data => eyespot::BenchMode::Data,
+        },
+        threads: args.threads,
+        data: args.data.clone(),
+        layers: args.layers,
+    };
+    let result = bench.run()?;
+    if args.json {
+        output::line(serde_json::to_string(&result)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for layer in result.layers.iter().flatten() {
+        output::line(format!(
+            "{:9.3} ms  {:8.1} GFLOPS  {:<24} {}",
+            layer.ms, layer.gflops, layer.algorithm, layer.name
+        ))?;
+    }
+    let what = match args.mode {
+        BenchMode::Infer => format!("{} inference", result.model),
+        BenchMode::Train => format!("{} training step", result.model),
+        BenchMode::Data => "files to tensors".to_owned(),
+    };
+    output::line(format!(
+        "{what}, batch {}, {} threads, {}",
+        result.batch, result.threads, result.precision
+    ))?;
+    output::line(format!(
+        "  {:.3} ms per image, {:.1} images/s",
+        result.ms_per_image, result.images_per_second
+    ))?;
+    if let (Some(gflops), Some(share)) = (result.gflops, result.share_of_peak) {
+        output::line(format!("  {gflops:.0} GFLOPS, {:.0} % of this machine's peak", 100.0 * share))?;
+    }
+    output::line(format!("  {:.0} MiB of memory at most", result.peak_memory_bytes as f64 / 1048576.0))?;
+    Ok(ExitCode::SUCCESS)
+}
