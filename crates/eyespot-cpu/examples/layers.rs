@@ -1,6 +1,6 @@
 //! Where a network's time goes, layer by layer:
 //! `cargo run --release -p eyespot-cpu --example layers -- NETWORK BATCH infer|train [THREADS]`
-//! With `sum` after the threads, only the shares of each kind of step.
+//! With `sum` after the threads, only the share of each kind of step. Times are each step's least of a few rounds.
 
 use eyespot_cpu::{Cpu, LayerTime};
 use eyespot_graph::{Inference, Optimizer, Training, Update, initialise, zoo};
@@ -20,8 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         (0..batch * graph.input_shape().elements()).map(|i| (i % 255) as f32 / 255.0 - 0.5).collect();
 
     let mut rounds: Vec<Vec<LayerTime>> = Vec::new();
-    let memory;
-    if mode == "train" {
+    let memory = if mode == "train" {
         let mut program = cpu.compile_training(&graph, &params, batch, 0)?;
         let gradient = vec![1e-3; batch * graph.output_shape().elements()];
         let optimizer = Optimizer::Sgd { momentum: 0.9, nesterov: false };
@@ -40,7 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             times.push(LayerTime { name, algorithm: "sgd", multiply_adds: 0, seconds });
             rounds.push(times);
         }
-        memory = program.memory_bytes();
+        program.memory_bytes()
     } else {
         let start = Instant::now();
         let mut program = cpu.compile_inference(&graph, &params, batch)?;
@@ -48,8 +47,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         for _ in 0..ROUNDS {
             rounds.push(program.profile(&input, batch)?);
         }
-        memory = program.memory_bytes();
-    }
+        program.memory_bytes()
+    };
     // Each step's least time, which other programs disturb the least.
     let mut times = rounds[0].clone();
     for round in &rounds {

@@ -16,15 +16,16 @@ pub(crate) struct Floats {
 impl Floats {
     /// `len` zeros, or an error where the machine doesn't have the memory.
     pub(crate) fn zeroed(len: usize) -> Result<Self, DeviceError> {
-        let mut data: Vec<f32> = Vec::new();
         let room = len.saturating_add(ALIGNMENT);
-        if data.try_reserve_exact(room).is_err() {
+        // Asked for first, because only this way a refusal is an error; then taken as memory that the system hands
+        // out zeroed, page by page, when it is first used.
+        if Vec::<f32>::new().try_reserve_exact(room).is_err() {
             let megabytes = len / (1 << 18);
             return Err(DeviceError::Call(format!(
                 "the program needs {megabytes} MiB, more than this machine gives; take a smaller batch or picture"
             )));
         }
-        data.resize(room, 0.0);
+        let mut data = vec![0.0; room];
         // The address may be unknown (in an interpreter, say); then alignment is given up, nothing else.
         let start = data.as_ptr().align_offset(ALIGNMENT * size_of::<f32>()).min(ALIGNMENT);
         data.truncate(start + len);
