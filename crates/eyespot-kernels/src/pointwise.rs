@@ -94,6 +94,7 @@ struct Values<'a> {
 
 impl Kernel for Values<'_> {
     // Comparisons are this way round to keep NaN, as PyTorch does.
+    #[allow(clippy::redundant_closure)] // a function's name alone would be called, not inlined
     #[inline(always)]
     fn run(self) {
         let x = self.x;

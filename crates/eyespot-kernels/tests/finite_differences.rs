@@ -42,7 +42,8 @@ fn f64s(x: &[f32]) -> Vec<f64> {
 #[test]
 fn functions_of_single_numbers() {
     let threads = Threads::new(1);
-    let functions: [(Pointwise, fn(f64) -> f64); 5] = [
+    type Exact = fn(f64) -> f64;
+    let functions: [(Pointwise, Exact); 5] = [
         (Pointwise::Relu, |x| x.max(0.0)),
         (Pointwise::Relu6, |x| x.clamp(0.0, 6.0)),
         (Pointwise::LeakyRelu(0.25), |x| if x > 0.0 { x } else { 0.25 * x }),

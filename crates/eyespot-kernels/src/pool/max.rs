@@ -74,54 +74,49 @@ struct Row<'a> {
 
 impl Kernel for Row<'_> {
     #[inline(always)]
-    fn run(mut self) {
-        let n = self.windows.channels;
-        for ox in 0..self.windows.output.1 {
-            let mut c = 0;
-            while c < n {
-                c += match n - c {
-                    32.. => self.window::<32>(ox, c),
-                    16.. => self.window::<16>(ox, c),
-                    8.. => self.window::<8>(ox, c),
-                    _ => self.window::<1>(ox, c),
-                };
+    fn run(self) {
+        let Row { windows: w, oy, x, y, mut winners } = self;
+        let n = w.channels;
+        for (ox, y) in y.chunks_exact_mut(n).enumerate() {
+            let columns = inside(ox, w.input.1, w.kernel.1, w.stride.1, w.padding.1);
+            let mut first = true;
+            for iy in inside(oy, w.input.0, w.kernel.0, w.stride.0, w.padding.0) {
+                let row = (iy + w.padding.0 - oy * w.stride.0) * w.kernel.1;
+                for ix in columns.clone() {
+                    let tap = (row + ix + w.padding.1 - ox * w.stride.1) as u16;
+                    let x = &x[(iy * w.input.1 + ix) * n..][..n];
+                    let winners = winners.as_deref_mut().map(|winners| &mut winners[ox * n..][..n]);
+                    match winners {
+                        // The first tap wins even with minus infinity.
+                        Some(winners) if first => {
+                            y.copy_from_slice(x);
+                            winners.fill(tap);
+                        }
+                        Some(winners) => {
+                            for ((y, &x), winner) in y.iter_mut().zip(x).zip(winners) {
+                                let wins = wins(x, *y);
+                                *y = if wins { x } else { *y };
+                                *winner = if wins { tap } else { *winner };
+                            }
+                        }
+                        None if first => y.copy_from_slice(x),
+                        None => {
+                            for (y, &x) in y.iter_mut().zip(x) {
+                                *y = if wins(x, *y) { x } else { *y };
+                            }
+                        }
+                    }
+                    first = false;
+                }
             }
         }
     }
 }
 
-impl Row<'_> {
-    /// `N` channels of one window, which stay in registers meanwhile; returns `N`.
-    #[inline(always)]
-    fn window<const N: usize>(&mut self, ox: usize, c: usize) -> usize {
-        let w = &self.windows;
-        let columns = inside(ox, w.input.1, w.kernel.1, w.stride.1, w.padding.1);
-        let mut largest = [f32::NEG_INFINITY; N];
-        let mut winner = [0u32; N];
-        let mut first = true;
-        for iy in inside(self.oy, w.input.0, w.kernel.0, w.stride.0, w.padding.0) {
-            let row = (iy + w.padding.0 - self.oy * w.stride.0) * w.kernel.1;
-            for ix in columns.clone() {
-                let tap = (row + ix + w.padding.1 - ox * w.stride.1) as u32;
-                let x = &self.x[(iy * w.input.1 + ix) * w.channels + c..][..N];
-                for i in 0..N {
-                    // NaN beats every number; the first tap wins even with minus infinity.
-                    let wins = first || x[i] > largest[i] || x[i].is_nan();
-                    largest[i] = if wins { x[i] } else { largest[i] };
-                    winner[i] = if wins { tap } else { winner[i] };
-                }
-                first = false;
-            }
-        }
-        let at = ox * w.channels + c;
-        self.y[at..at + N].copy_from_slice(&largest);
-        if let Some(winners) = &mut self.winners {
-            for (to, from) in winners[at..at + N].iter_mut().zip(winner) {
-                *to = from as u16;
-            }
-        }
-        N
-    }
+/// Whether `x` takes the place of the largest value so far; NaN beats every number.
+#[inline(always)]
+fn wins(x: f32, largest: f32) -> bool {
+    x > largest || x.is_nan()
 }
 
 /// One row of gradients at the input.
@@ -137,42 +132,22 @@ struct GradientRow<'a> {
 
 impl Kernel for GradientRow<'_> {
     #[inline(always)]
-    fn run(mut self) {
-        let n = self.windows.channels;
-        for ix in 0..self.windows.input.1 {
-            let mut c = 0;
-            while c < n {
-                c += match n - c {
-                    32.. => self.pixel::<32>(ix, c),
-                    16.. => self.pixel::<16>(ix, c),
-                    8.. => self.pixel::<8>(ix, c),
-                    _ => self.pixel::<1>(ix, c),
-                };
-            }
-        }
-    }
-}
-
-impl GradientRow<'_> {
-    /// Collects what the windows over one pixel hand back to `N` of its channels; returns `N`.
-    #[inline(always)]
-    fn pixel<const N: usize>(&mut self, ix: usize, c: usize) -> usize {
-        let w = &self.windows;
-        let columns = windows_over(ix, w.output.1, w.kernel.1, w.stride.1, w.padding.1);
-        let mut sum = [0.0f32; N];
-        for oy in windows_over(self.iy, w.output.0, w.kernel.0, w.stride.0, w.padding.0) {
-            let row = (self.iy + w.padding.0 - oy * w.stride.0) * w.kernel.1;
-            for ox in columns.clone() {
-                let tap = (row + ix + w.padding.1 - ox * w.stride.1) as u16;
-                let at = (oy * w.output.1 + ox) * w.channels + c;
-                let (dy, winners) = (&self.dy[at..at + N], &self.winners[at..at + N]);
-                for i in 0..N {
-                    sum[i] += if winners[i] == tap { dy[i] } else { 0.0 };
+    fn run(self) {
+        let GradientRow { windows: w, iy, winners, dy, dx } = self;
+        let n = w.channels;
+        for (ix, dx) in dx.chunks_exact_mut(n).enumerate() {
+            dx.fill(0.0);
+            for oy in windows_over(iy, w.output.0, w.kernel.0, w.stride.0, w.padding.0) {
+                let row = (iy + w.padding.0 - oy * w.stride.0) * w.kernel.1;
+                for ox in windows_over(ix, w.output.1, w.kernel.1, w.stride.1, w.padding.1) {
+                    let tap = (row + ix + w.padding.1 - ox * w.stride.1) as u16;
+                    let at = (oy * w.output.1 + ox) * n;
+                    let handed = dy[at..at + n].iter().zip(&winners[at..at + n]);
+                    for (dx, (&dy, &winner)) in dx.iter_mut().zip(handed) {
+                        *dx += if winner == tap { dy } else { 0.0 };
+                    }
                 }
             }
         }
-        let at = ix * w.channels + c;
-        self.dx[at..at + N].copy_from_slice(&sum);
-        N
     }
 }
