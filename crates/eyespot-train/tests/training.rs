@@ -1,0 +1,404 @@
+//! The loop around a device that knows one layer: resumption, divergence, early stopping, balance, the cache.
+
+mod common;
+
+use common::{Plain, graph};
+use eyespot_graph::{Graph, Optimizer, Params, initialise};
+use eyespot_train::*;
+use std::path::Path;
+use std::time::Duration;
+
+const INPUTS: usize = 6;
+
+/// Three clouds that a line nearly tells apart.
+fn clouds(samples: usize, salt: usize) -> InMemory {
+    let labels: Vec<u32> = (0..samples).map(|i| (i % 3) as u32).collect();
+    let noise = |i: usize| ((i * 2654435761 + salt * 40503) % 1009) as f32 / 1009.0 - 0.5;
+    let input = |i: usize| if i % INPUTS == labels[i / INPUTS] as usize { 1.0 } else { 0.0 };
+    let inputs = (0..samples * INPUTS).map(|i| input(i) + 1.5 * noise(i)).collect();
+    InMemory::new(inputs, labels, INPUTS, 1).unwrap()
+}
+
+fn settings() -> Settings {
+    Settings {
+        epochs: 7,
+        batch_size: BatchSize::Images(8),
+        learning_rate: 0.3,
+        clip_norm: Some(0.5),
+        ema_decay: Some(0.8),
+        schedule: Schedule::OneCycle,
+        warmup_epochs: 1.0,
+        ..Settings::default()
+    }
+}
+
+/// Stops the run like a kill: with an error in the middle of an epoch.
+struct Killed {
+    inner: InMemory,
+    at_epoch: u64,
+    at_batch: usize,
+}
+
+impl Source for Killed {
+    fn labels(&self) -> &[u32] {
+        self.inner.labels()
+    }
+
+    fn input_len(&self) -> usize {
+        self.inner.input_len()
+    }
+
+    fn batches(
+        &mut self,
+        epoch: u64,
+        order: &[usize],
+        batch: usize,
+        visit: &mut Visit,
+    ) -> Result<(), TrainError> {
+        let (mut index, at_epoch, at_batch) = (0, self.at_epoch, self.at_batch);
+        self.inner.batches(epoch, order, batch, &mut |batch| {
+            if epoch == at_epoch && index == at_batch {
+                return Err(TrainError::Data("killed".to_owned()));
+            }
+            index += 1;
+            visit(batch)
+        })
+    }
+}
+
+#[derive(Default)]
+struct Told {
+    notices: Vec<String>,
+    batches: Vec<BatchDone>,
+    epochs: Vec<EpochRecord>,
+}
+
+impl Observer for Told {
+    fn notice(&mut self, text: &str) {
+        self.notices.push(text.to_owned());
+    }
+
+    fn batch(&mut self, done: &BatchDone) {
+        self.batches.push(*done);
+    }
+
+    fn epoch(&mut self, record: &EpochRecord) {
+        self.epochs.push(record.clone());
+    }
+}
+
+fn run(
+    graph: &Graph,
+    params: &Params,
+    settings: &Settings,
+    train: &mut dyn Source,
+    validation: Option<&mut dyn Source>,
+    run: Option<&RunFolder>,
+    told: &mut Told,
+) -> Result<Outcome, TrainError> {
+    let classes = graph.output_shape().elements().max(2);
+    let job = Job { device: &Plain, graph, params, classes, settings, train, validation, run };
+    eyespot_train::train(job, told)
+}
+
+#[test]
+fn a_killed_run_resumes_to_the_same_bits() {
+    let graph = graph(INPUTS, 3, false);
+    let params = initialise(&graph, 1);
+    for balance in [Balance::None, Balance::Weights, Balance::Sampler] {
+        let settings = Settings { balance, ..settings() };
+        let whole = {
+            let mut told = Told::default();
+            let (mut train, mut val) = (clouds(43, 0), clouds(20, 9));
+            run(&graph, &params, &settings, &mut train, Some(&mut val), None, &mut told).unwrap()
+        };
+        for (at_epoch, at_batch) in [(0, 0), (0, 3), (1, 0), (4, 2), (6, 5)] {
+            let folder = tempfile::tempdir().unwrap();
+            let fresh = RunFolder::new(folder.path()).interval(Duration::ZERO);
+            let mut killed = Killed { inner: clouds(43, 0), at_epoch, at_batch };
+            let mut told = Told::default();
+            let mut val = clouds(20, 9);
+            let stopped =
+                run(&graph, &params, &settings, &mut killed, Some(&mut val), Some(&fresh), &mut told);
+            assert!(stopped.is_err());
+            let again = RunFolder::resume(folder.path()).interval(Duration::ZERO);
+            let mut train = clouds(43, 0);
+            let resumed =
+                run(&graph, &params, &settings, &mut train, Some(&mut val), Some(&again), &mut told).unwrap();
+            assert_eq!(resumed.params, whole.params, "{balance:?} {at_epoch} {at_batch}");
+            assert_eq!(resumed.best_epoch, whole.best_epoch);
+            let lines = std::fs::read_to_string(folder.path().join("metrics.jsonl")).unwrap();
+            let epochs: Vec<u64> =
+                lines.lines().map(|l| serde_json::from_str::<EpochRecord>(l).unwrap().epoch).collect();
+            assert_eq!(epochs, (1..=7).collect::<Vec<_>>());
+            // A finished run has nothing left to do and says the same again.
+            let twice =
+                run(&graph, &params, &settings, &mut train, Some(&mut val), Some(&again), &mut told).unwrap();
+            assert_eq!(twice.params, whole.params);
+        }
+    }
+}
+
+#[test]
+fn a_checkpoint_of_other_settings_or_a_damaged_one_is_refused() {
+    let graph = graph(INPUTS, 3, false);
+    let params = initialise(&graph, 1);
+    let folder = tempfile::tempdir().unwrap();
+    let mut told = Told::default();
+    let fresh = RunFolder::new(folder.path());
+    run(&graph, &params, &settings(), &mut clouds(43, 0), None, Some(&fresh), &mut told).unwrap();
+    let other = Settings { seed: 1, ..settings() };
+    let again = RunFolder::resume(folder.path());
+    let error = run(&graph, &params, &other, &mut clouds(43, 0), None, Some(&again), &mut told).unwrap_err();
+    assert!(error.to_string().contains("other settings"), "{error}");
+    let path = folder.path().join("last.checkpoint");
+    let bytes = std::fs::read(&path).unwrap();
+    for length in [0, 7, 100, bytes.len() - 1] {
+        std::fs::write(&path, &bytes[..length]).unwrap();
+        let error =
+            run(&graph, &params, &settings(), &mut clouds(43, 0), None, Some(&again), &mut told).unwrap_err();
+        assert!(error.to_string().contains("can't be resumed"), "{error}");
+    }
+}
+
+#[test]
+fn the_last_batch_takes_what_is_left_and_epochs_learn() {
+    let graph = graph(INPUTS, 3, false);
+    let mut told = Told::default();
+    let (mut train, mut val) = (clouds(43, 0), clouds(60, 9));
+    run(&graph, &initialise(&graph, 1), &settings(), &mut train, Some(&mut val), None, &mut told).unwrap();
+    let images: Vec<usize> = told.batches.iter().take(6).map(|b| b.images).collect();
+    assert_eq!(images, [8, 8, 8, 8, 8, 3]);
+    assert_eq!(told.epochs.len(), 7);
+    let accuracy = told.epochs[6].val_accuracy.unwrap();
+    assert!(accuracy > 0.6 && told.epochs[6].loss < told.epochs[0].loss, "{accuracy}");
+}
+
+/// Full batches of one layer with sigmoid, BCE: by hand, in f64.
+#[test]
+fn full_batches_descend_the_gradient() {
+    let inputs = vec![0.5f32, -1.0, 1.5, 2.0, -0.5, 0.25];
+    let labels = [0u32, 1, 1];
+    let graph = graph(2, 1, true);
+    let params = initialise(&graph, 5);
+    let (mut w, mut b) = ([0.0f64; 2], f64::from(params.get("fc.bias").unwrap()[[0]]));
+    (0..2).for_each(|i| w[i] = f64::from(params.get("fc.weight").unwrap()[[0, i]]));
+    let settings = Settings {
+        epochs: 50,
+        record_every: 20,
+        batch_size: BatchSize::Full,
+        loss: Loss::Bce,
+        schedule: Schedule::Constant,
+        learning_rate: 0.5,
+        optimizer: Optimizer::Sgd { momentum: 0.0, nesterov: false },
+        ..Settings::default()
+    };
+    let mut told = Told::default();
+    let mut source = InMemory::new(inputs.clone(), labels.to_vec(), 2, 1).unwrap();
+    let outcome = run(&graph, &params, &settings, &mut source, None, None, &mut told).unwrap();
+    let mut losses = Vec::new();
+    for _ in 0..50 {
+        let (mut dw, mut db, mut loss) = ([0.0; 2], 0.0, 0.0);
+        for (x, &label) in inputs.chunks(2).zip(&labels) {
+            let (x0, x1, t) = (f64::from(x[0]), f64::from(x[1]), f64::from(label));
+            let p = 1.0 / (1.0 + (-(w[0] * x0 + w[1] * x1 + b)).exp());
+            loss -= (t * p.ln() + (1.0 - t) * (1.0 - p).ln()) / 3.0;
+            dw = [dw[0] + (p - t) * x0 / 3.0, dw[1] + (p - t) * x1 / 3.0];
+            db += (p - t) / 3.0;
+        }
+        w = [w[0] - 0.5 * dw[0], w[1] - 0.5 * dw[1]];
+        b -= 0.5 * db;
+        losses.push(loss);
+    }
+    let recorded: Vec<u64> = told.epochs.iter().map(|e| e.epoch).collect();
+    assert_eq!(recorded, [20, 40, 50]);
+    for record in &told.epochs {
+        let expected = losses[record.epoch as usize - 1];
+        assert!((record.loss - expected).abs() < 1e-5 * expected, "{} {expected}", record.loss);
+    }
+    assert!((f64::from(outcome.params.get("fc.weight").unwrap()[[0, 1]]) - w[1]).abs() < 1e-4);
+}
+
+#[test]
+fn divergence_is_explained_and_the_last_good_checkpoint_stays() {
+    let graph = graph(INPUTS, 3, false);
+    let params = initialise(&graph, 1);
+    let folder = tempfile::tempdir().unwrap();
+    let fresh = RunFolder::new(folder.path()).interval(Duration::ZERO);
+    // A rate that is fine for one epoch of warm-up, then beyond all bounds.
+    let wild =
+        Settings { learning_rate: 1e30, clip_norm: None, loss: Loss::Mse, ema_decay: None, ..settings() };
+    let mut told = Told::default();
+    let error = run(&graph, &params, &wild, &mut clouds(43, 0), None, Some(&fresh), &mut told).unwrap_err();
+    assert!(matches!(error, TrainError::NotFinite { epoch: 1, .. }), "{error}");
+    assert!(error.to_string().contains("learning rate"), "{error}");
+
+    let mut inputs = vec![0.5; 10 * INPUTS];
+    inputs[4 * INPUTS + 2] = f32::NAN;
+    let mut source = InMemory::new(inputs, vec![0, 1, 2, 0, 1, 2, 0, 1, 2, 0], INPUTS, 1).unwrap();
+    let error = run(&graph, &params, &settings(), &mut source, None, None, &mut told).unwrap_err();
+    assert!(error.to_string().contains("sample 4"), "{error}");
+}
+
+#[test]
+fn patience_stops_and_the_best_weights_are_kept() {
+    let graph = graph(INPUTS, 3, false);
+    let params = initialise(&graph, 1);
+    let settings = Settings {
+        epochs: 200,
+        patience: Some(3),
+        schedule: Schedule::Constant,
+        ema_decay: None,
+        warmup_epochs: 0.0,
+        ..settings()
+    };
+    let mut told = Told::default();
+    let (mut train, mut val) = (clouds(43, 0), clouds(20, 9));
+    let outcome = run(&graph, &params, &settings, &mut train, Some(&mut val), None, &mut told).unwrap();
+    assert!(outcome.stopped_early);
+    assert_eq!(outcome.epochs, outcome.best_epoch + 3);
+    let best = &outcome.history[outcome.best_epoch as usize - 1];
+    let again = evaluate(&Plain, &graph, &outcome.params, &settings.loss, &mut val, 7).unwrap();
+    assert_eq!((Some(again.accuracy), best.best), (best.val_accuracy, true));
+    assert!(outcome.history.iter().all(|e| e.val_accuracy <= best.val_accuracy));
+}
+
+#[test]
+fn uneven_classes_are_told() {
+    let graph = graph(INPUTS, 3, false);
+    let labels: Vec<u32> = (0..30).map(|i| if i < 26 { 0 } else { 1 }).collect();
+    let mut source = InMemory::new(vec![0.1; 30 * INPUTS], labels, INPUTS, 1).unwrap();
+    let mut told = Told::default();
+    run(&graph, &initialise(&graph, 1), &settings(), &mut source, None, None, &mut told).unwrap();
+    assert!(told.notices.iter().any(|n| n.contains("26") && n.contains("balance")), "{:?}", told.notices);
+    assert!(told.notices.iter().any(|n| n.contains("class 2 has no image")), "{:?}", told.notices);
+}
+
+#[test]
+fn what_does_not_fit_is_an_error() {
+    let (three, one) = (graph(INPUTS, 3, false), graph(INPUTS, 1, false));
+    let fails = |graph: &Graph, settings: Settings, expected: &str| {
+        let told = &mut Told::default();
+        let mut source = clouds(12, 0);
+        let error = run(graph, &initialise(graph, 0), &settings, &mut source, None, None, told).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    };
+    fails(&three, Settings { epochs: 0, ..settings() }, "epochs");
+    fails(&three, Settings { batch_size: BatchSize::Images(0), ..settings() }, "batch size");
+    fails(&three, Settings { learning_rate: f64::NAN, ..settings() }, "learning rate");
+    fails(&three, Settings { patience: Some(2), ..settings() }, "validation");
+    fails(&three, Settings { loss: Loss::Bce, ..settings() }, "sigmoid");
+    fails(&one, settings(), "cross-entropy");
+    fails(&graph(5, 3, false), settings(), "6");
+    // Labels up to 2, but two classes.
+    fails(&one, Settings { loss: Loss::Mse, ..settings() }, "label 2");
+}
+
+fn cached(folder: &Path, frozen: Frozen, source: &mut dyn Source) -> Features {
+    let digest = |sample: usize| Ok(*blake3::hash(&sample.to_le_bytes()).as_bytes());
+    FeatureCache::new(folder).features(frozen, source, &digest, 4, &mut |_, _| ()).unwrap()
+}
+
+/// All inputs of an epoch, in order.
+fn inputs(source: &mut InMemory, epoch: u64) -> Vec<f32> {
+    let order: Vec<usize> = (0..source.labels().len()).collect();
+    let mut all = Vec::new();
+    let mut take = |batch: Batch<'_>| {
+        all.extend_from_slice(batch.inputs);
+        Ok(())
+    };
+    source.batches(epoch, &order, 5, &mut take).unwrap();
+    all
+}
+
+#[test]
+fn features_are_computed_once_and_never_stale() {
+    let folder = tempfile::tempdir().unwrap();
+    let graph = graph(INPUTS, 4, false);
+    let mut params = initialise(&graph, 1);
+    let plain = Frozen { device: &Plain, graph: &graph, params: &params, transform: "a", views: 2 };
+    let mut source = clouds(11, 0);
+    let mut first = cached(folder.path(), plain, &mut source);
+    assert_eq!((first.found, first.computed), (0, 22));
+    let mut second = cached(folder.path(), plain, &mut source);
+    assert_eq!((second.found, second.computed), (22, 0));
+    assert_eq!(inputs(&mut first.source, 1), inputs(&mut second.source, 1));
+    // By hand: the layer itself.
+    let mut program = eyespot_graph::Device::inference(&Plain, &graph, &params, 11).unwrap();
+    let pictures = source.whole().unwrap().inputs.to_vec();
+    assert_eq!(program.run(&pictures, 11).unwrap(), inputs(&mut second.source, 0));
+
+    let other = Frozen { transform: "b", ..plain };
+    assert_eq!(cached(folder.path(), other, &mut source).computed, 22);
+    params.get_mut("fc.weight").unwrap()[[3, 5]] += 1e-6;
+    let moved = Frozen { device: &Plain, graph: &graph, params: &params, transform: "a", views: 2 };
+    assert_eq!(cached(folder.path(), moved, &mut source).computed, 22);
+    let more = Frozen { views: 3, ..moved };
+    assert_eq!(cached(folder.path(), more, &mut source).computed, 11);
+}
+
+#[test]
+fn a_damaged_cache_is_computed_again_where_it_is_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let graph = graph(INPUTS, 4, false);
+    let params = initialise(&graph, 1);
+    let frozen = Frozen { device: &Plain, graph: &graph, params: &params, transform: "", views: 1 };
+    let mut source = clouds(11, 0);
+    let right = inputs(&mut cached(folder.path(), frozen, &mut source).source, 0);
+    let file = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+    let sound = std::fs::read(&file).unwrap();
+    let record = 36 + 4 * 4 + 16;
+    let mut flipped = sound.clone();
+    flipped[24 + 3 * record + 40] ^= 1;
+    for (bytes, computed) in [
+        (flipped, 1),
+        (sound[..sound.len() - 5].to_vec(), 1),
+        (sound[..24 + 4 * record].to_vec(), 7),
+        (sound[..10].to_vec(), 11),
+        (Vec::new(), 11),
+    ] {
+        std::fs::write(&file, bytes).unwrap();
+        let mut features = cached(folder.path(), frozen, &mut source);
+        assert_eq!(features.computed, computed);
+        assert_eq!(inputs(&mut features.source, 0), right);
+        assert_eq!(std::fs::read(&file).unwrap(), sound);
+    }
+}
+
+#[test]
+fn a_picture_that_changes_while_it_is_read_is_not_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let graph = graph(INPUTS, 4, false);
+    let params = initialise(&graph, 1);
+    let frozen = Frozen { device: &Plain, graph: &graph, params: &params, transform: "", views: 1 };
+    let asked = std::sync::atomic::AtomicU64::new(0);
+    // Another answer each time.
+    let digest = |_| {
+        let count = asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Ok(*blake3::hash(&count.to_le_bytes()).as_bytes())
+    };
+    let cache = FeatureCache::new(folder.path());
+    let mut features = cache.features(frozen, &mut clouds(11, 0), &digest, 4, &mut |_, _| ()).unwrap();
+    assert_eq!(inputs(&mut features.source, 0).len(), 44);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_frozen_source_hands_on_features() {
+    let graph = graph(INPUTS, 4, false);
+    let params = initialise(&graph, 1);
+    let mut source = clouds(11, 0);
+    let pictures = source.whole().unwrap().inputs.to_vec();
+    let mut program = eyespot_graph::Device::inference(&Plain, &graph, &params, 11).unwrap();
+    let all = program.run(&pictures, 11).unwrap().to_vec();
+    let small = eyespot_graph::Device::inference(&Plain, &graph, &params, 2).unwrap();
+    let mut frozen = FrozenSource::new(&mut source, small, 4);
+    let mut seen = Vec::new();
+    let order: Vec<usize> = (0..11).collect();
+    let mut take = |batch: Batch<'_>| {
+        seen.extend_from_slice(batch.inputs);
+        Ok(())
+    };
+    frozen.batches(0, &order, 5, &mut take).unwrap();
+    assert_eq!(seen, all);
+}
