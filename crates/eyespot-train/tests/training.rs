@@ -97,6 +97,7 @@ fn run(
     told: &mut Told,
 ) -> Result<Outcome, TrainError> {
     let classes = graph.output_shape().elements().max(2);
+    let validation = validation.map(|source| source as &mut dyn Source);
     let job = Job { device: &Plain, graph, params, classes, settings, train, validation, run };
     eyespot_train::train(job, told)
 }
@@ -225,13 +226,26 @@ fn divergence_is_explained_and_the_last_good_checkpoint_stays() {
     let params = initialise(&graph, 1);
     let folder = tempfile::tempdir().unwrap();
     let fresh = RunFolder::new(folder.path()).interval(Duration::ZERO);
-    // A rate that is fine for one epoch of warm-up, then beyond all bounds.
-    let wild =
-        Settings { learning_rate: 1e30, clip_norm: None, loss: Loss::Mse, ema_decay: None, ..settings() };
+    // Two good epochs, then a rate beyond all bounds.
+    let wild = Settings {
+        learning_rate: 0.1,
+        schedule: Schedule::Step { epochs: 2, gamma: 1e30 },
+        clip_norm: None,
+        loss: Loss::Mse,
+        ema_decay: None,
+        warmup_epochs: 0.0,
+        ..settings()
+    };
     let mut told = Told::default();
     let error = run(&graph, &params, &wild, &mut clouds(43, 0), None, Some(&fresh), &mut told).unwrap_err();
-    assert!(matches!(error, TrainError::NotFinite { epoch: 1, .. }), "{error}");
+    assert!(matches!(error, TrainError::NotFinite { epoch: 3, batches: 6, .. }), "{error}");
     assert!(error.to_string().contains("learning rate"), "{error}");
+    // Resumed, it goes on behind the second epoch, into the same wall.
+    let again = RunFolder::resume(folder.path());
+    let mut told = Told::default();
+    let error = run(&graph, &params, &wild, &mut clouds(43, 0), None, Some(&again), &mut told).unwrap_err();
+    assert!(matches!(error, TrainError::NotFinite { epoch: 3, .. }), "{error}");
+    assert_eq!(told.batches.first().map(|batch| (batch.epoch, batch.batch)), Some((3, 1)));
 
     let mut inputs = vec![0.5; 10 * INPUTS];
     inputs[4 * INPUTS + 2] = f32::NAN;

@@ -1,0 +1,179 @@
+//! Whole training runs on the CPU against PyTorch's (scripts/reference/training.py): losses step by step and the
+//! last weights, from the same start.
+
+use eyespot_cpu::Cpu;
+use eyespot_graph::{Builder, Graph, Op, Optimizer, Params, Shape, Tensor, ops::Conv2d, ops::MaxPool2d};
+use eyespot_train::{BatchSize, InMemory, Job, Loss, Schedule, Settings, train};
+use serde::Deserialize;
+use std::collections::HashMap;
+
+#[derive(Deserialize)]
+struct Curve {
+    network: String,
+    optimizer: String,
+    schedule: String,
+    clip: Option<f64>,
+    losses: Vec<f64>,
+    weights: HashMap<String, Vec<f32>>,
+}
+
+/// The twin of scripts/reference/seeded.py: splitmix64 of fnv1a(name) and the index, in [-1, 1).
+fn uniform(name: &str, count: usize) -> Vec<f64> {
+    let hash =
+        |state: u64, byte: u8| (state ^ u64::from(byte)).wrapping_mul(0x100000001B3);
+    let start = name.bytes().fold(0xCBF29CE484222325, hash);
+    let number = |index: u64| {
+        let z = start.wrapping_add((index + 1).wrapping_mul(0x9E3779B97F4A7C15));
+        let z = (z ^ (z >> 30)).wrapping_mul(0xBF58476D1CE4E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D049BB133111EB);
+        ((z ^ (z >> 31)) >> 40) as f64 / f64::from(1 << 23) - 1.0
+    };
+    (0..count as u64).map(number).collect()
+}
+
+fn weights(name: &str, dims: &[usize]) -> Tensor {
+    let fan_in: usize = dims[1..].iter().product();
+    let scaled = |u: f64| match name.rsplit_once('.') {
+        Some((_, "running_var")) => 1.0 + 0.5 * u,
+        Some((_, "running_mean" | "bias")) => 0.1 * u,
+        _ if dims.len() == 1 => {
+            (1.0 + 0.2 * u) * if name.ends_with("bn2.weight") || name.ends_with("bn3.weight") { 0.5 } else { 1.0 }
+        }
+        _ => u * (6.0 / fan_in as f64).sqrt(),
+    };
+    let numbers = uniform(name, dims.iter().product());
+    Tensor::from_shape_vec(dims.to_vec(), numbers.into_iter().map(|u| scaled(u) as f32).collect()).unwrap()
+}
+
+fn network(name: &str) -> Graph {
+    let shape = if name == "cnn" { Shape::map(3, 8, 8) } else { Shape::Vector(16) };
+    let mut b = Builder::new(name, shape);
+    let mut x = b.input();
+    match name {
+        "cnn" => {
+            x = b.conv2d("conv1", x, Conv2d::new(3, 8, 3).padding(1).bias(false));
+            x = b.batch_norm("bn1", x);
+            x = b.relu("relu1", x);
+            x = b.max_pool2d("pool", x, MaxPool2d::new(2, 2));
+            x = b.conv2d("conv2", x, Conv2d::new(8, 12, 3).stride(2).padding(1).bias(false));
+            x = b.batch_norm("bn2", x);
+            x = b.relu("relu2", x);
+            x = b.global_avg_pool("mean", x);
+            x = b.flatten("flatten", x);
+            b.linear("fc", x, 3);
+        }
+        "mlp" => {
+            x = b.linear("fc1", x, 8);
+            x = b.relu("relu", x);
+            b.linear("fc2", x, 3);
+        }
+        _ => {
+            x = b.linear("fc", x, 1);
+            b.add_op("sigmoid", Op::Sigmoid, &[x]);
+        }
+    }
+    b.finish().unwrap()
+}
+
+/// Twelve samples; PyTorch's pictures are channel × row × column, eyespot's row × column × channel.
+fn samples(network: &str) -> InMemory {
+    let classes = if network == "simple" { 2 } else { 3 };
+    let labels = (0..12).map(|i| i % classes).collect();
+    if network != "cnn" {
+        let inputs = uniform("vectors", 12 * 16).into_iter().map(|u| u as f32).collect();
+        return InMemory::new(inputs, labels, 16, 1).unwrap();
+    }
+    let pictures = uniform("pictures", 12 * 192);
+    let at = |i: usize| {
+        let (image, pixel, channel) = (i / 192, i % 192 / 3, i % 3);
+        pictures[image * 192 + channel * 64 + pixel] as f32
+    };
+    InMemory::new((0..12 * 192).map(at).collect(), labels, 192, 1).unwrap()
+}
+
+fn settings(curve: &Curve) -> Settings {
+    let (beta1, beta2, eps) = (0.9, 0.999, 1e-8);
+    let sgd = |momentum, nesterov| Optimizer::Sgd { momentum, nesterov };
+    let (optimizer, learning_rate, weight_decay) = match curve.optimizer.as_str() {
+        "sgd" => (sgd(0.0, false), 0.1, 0.0),
+        "momentum" => (sgd(0.9, false), 0.05, 1e-2),
+        "nesterov" => (sgd(0.9, true), 0.05, 1e-2),
+        "adam" => (Optimizer::Adam { beta1, beta2, eps }, 0.01, 1e-2),
+        _ => (Optimizer::AdamW { beta1, beta2, eps }, 0.01, 1e-2),
+    };
+    let schedule = match curve.schedule.as_str() {
+        "constant" => Schedule::Constant,
+        "step" => Schedule::Step { epochs: 2, gamma: 0.1 },
+        "cosine" => Schedule::Cosine,
+        _ => Schedule::OneCycle,
+    };
+    Settings {
+        epochs: if curve.network == "simple" { 2000 } else { curve.losses.len() as u64 },
+        batch_size: BatchSize::Full,
+        optimizer,
+        learning_rate,
+        weight_decay,
+        schedule,
+        loss: if curve.network == "simple" { Loss::Bce } else { Loss::CROSS_ENTROPY },
+        clip_norm: curve.clip,
+        ..Settings::default()
+    }
+}
+
+#[test]
+fn training_follows_pytorch() {
+    let curves: Vec<Curve> = serde_json::from_str(include_str!("data/curves.json")).unwrap();
+    assert_eq!(curves.len(), 24);
+    for curve in &curves {
+        let name = format!("{} {} {} {:?}", curve.network, curve.optimizer, curve.schedule, curve.clip);
+        let (graph, settings) = (network(&curve.network), settings(curve));
+        let start = graph.param_specs().into_iter().map(|(n, spec)| (n.clone(), weights(&n, &spec.dims)));
+        let params: Params = start.collect();
+        let classes = graph.output_shape().elements().max(2);
+        let mut samples = samples(&curve.network);
+        let job = Job {
+            device: &Cpu::new(2),
+            graph: &graph,
+            params: &params,
+            classes,
+            settings: &settings,
+            train: &mut samples,
+            validation: None,
+            run: None,
+        };
+        let outcome = train(job, &mut ()).unwrap();
+        let every = settings.epochs as usize / curve.losses.len();
+        for (record, theirs) in outcome.history.iter().step_by(every).zip(&curve.losses) {
+            let (epoch, own) = (record.epoch, record.loss);
+            assert!((own - theirs).abs() < 1e-5 * theirs.max(0.1), "{name}, step {epoch}: {own}, {theirs}");
+        }
+        for (tensor, theirs) in &curve.weights {
+            let own = outcome.params.get(tensor).unwrap();
+            for (own, theirs) in own.iter().zip(theirs) {
+                assert!((own - theirs).abs() < 1e-4 * theirs.abs().max(0.1), "{name}, {tensor}: {own}, {theirs}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    let graph = network("cnn");
+    let params = eyespot_graph::initialise(&graph, 3);
+    let settings = Settings { epochs: 4, batch_size: BatchSize::Images(5), ..Settings::default() };
+    let trained = [1, 2, 3].map(|threads| {
+        let mut samples = samples("cnn");
+        let job = Job {
+            device: &Cpu::new(threads),
+            graph: &graph,
+            params: &params,
+            classes: 3,
+            settings: &settings,
+            train: &mut samples,
+            validation: None,
+            run: None,
+        };
+        train(job, &mut ()).unwrap().params
+    });
+    assert!(trained.iter().all(|params| params == &trained[0] && params != &Params::new()));
+}
