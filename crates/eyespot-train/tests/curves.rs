@@ -19,8 +19,7 @@ struct Curve {
 
 /// The twin of scripts/reference/seeded.py: splitmix64 of fnv1a(name) and the index, in [-1, 1).
 fn uniform(name: &str, count: usize) -> Vec<f64> {
-    let hash =
-        |state: u64, byte: u8| (state ^ u64::from(byte)).wrapping_mul(0x100000001B3);
+    let hash = |state: u64, byte: u8| (state ^ u64::from(byte)).wrapping_mul(0x100000001B3);
     let start = name.bytes().fold(0xCBF29CE484222325, hash);
     let number = |index: u64| {
         let z = start.wrapping_add((index + 1).wrapping_mul(0x9E3779B97F4A7C15));
@@ -37,7 +36,8 @@ fn weights(name: &str, dims: &[usize]) -> Tensor {
         Some((_, "running_var")) => 1.0 + 0.5 * u,
         Some((_, "running_mean" | "bias")) => 0.1 * u,
         _ if dims.len() == 1 => {
-            (1.0 + 0.2 * u) * if name.ends_with("bn2.weight") || name.ends_with("bn3.weight") { 0.5 } else { 1.0 }
+            (1.0 + 0.2 * u)
+                * if name.ends_with("bn2.weight") || name.ends_with("bn3.weight") { 0.5 } else { 1.0 }
         }
         _ => u * (6.0 / fan_in as f64).sqrt(),
     };
@@ -51,11 +51,11 @@ fn network(name: &str) -> Graph {
     let mut x = b.input();
     match name {
         "cnn" => {
-            x = b.conv2d("conv1", x, Conv2d::new(3, 8, 3).padding(1).bias(false));
+            x = b.conv2d("conv1", x, Conv2d::new(3, 8, 3).padding(1).no_bias());
             x = b.batch_norm("bn1", x);
             x = b.relu("relu1", x);
             x = b.max_pool2d("pool", x, MaxPool2d::new(2, 2));
-            x = b.conv2d("conv2", x, Conv2d::new(8, 12, 3).stride(2).padding(1).bias(false));
+            x = b.conv2d("conv2", x, Conv2d::new(8, 12, 3).stride(2).padding(1).no_bias());
             x = b.batch_norm("bn2", x);
             x = b.relu("relu2", x);
             x = b.global_avg_pool("mean", x);
@@ -150,7 +150,10 @@ fn training_follows_pytorch() {
         for (tensor, theirs) in &curve.weights {
             let own = outcome.params.get(tensor).unwrap();
             for (own, theirs) in own.iter().zip(theirs) {
-                assert!((own - theirs).abs() < 1e-4 * theirs.abs().max(0.1), "{name}, {tensor}: {own}, {theirs}");
+                assert!(
+                    (own - theirs).abs() < 1e-4 * theirs.abs().max(0.1),
+                    "{name}, {tensor}: {own}, {theirs}"
+                );
             }
         }
     }
