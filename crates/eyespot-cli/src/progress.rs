@@ -168,10 +168,11 @@ fn millions(n: u64) -> String {
     if n < 100_000 { n.to_string() } else { format!("{:.2} million", n as f64 / 1e6) }
 }
 
-/// `3 s`, `4 min 5 s`, `2 h 3 min`.
+/// `0.3 s`, `30 s`, `4 min 5 s`, `2 h 3 min`.
 pub fn duration(seconds: f64) -> String {
     let s = seconds.round() as u64;
     match s {
+        0..10 => format!("{seconds:.1} s"),
         0..60 => format!("{s} s"),
         60..3600 => format!("{} min {} s", s / 60, s % 60),
         _ => format!("{} h {} min", s / 3600, s / 60 % 60),

@@ -36,7 +36,7 @@ pub enum BatchSize {
 
 /// The rule by which weights follow their gradients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "lowercase")]
 pub enum OptimizerKind {
     /// Stochastic gradient descent with momentum.
     Sgd,

@@ -30,7 +30,7 @@ pub struct TrainArgs {
     #[arg(long, value_parser = ["linear", "mlp"], help_heading = "Network")]
     pub head: Option<String>,
 
-    /// Passes over the photos [default: 40; 100 for a head on frozen features]
+    /// Passes over the photos [default: 30 for a head on frozen features, else by the number of photos]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Learning")]
     pub epochs: Option<u64>,
     /// Photos per step: a number, or `full` for all [default: 32]

@@ -64,10 +64,10 @@ pub(super) fn resolve(
         o.nesterov.get_or_insert(false);
     }
     o.lr.get_or_insert(match (sgd, only_head, pretrained) {
-        (true, true, _) => 0.01,
+        (true, true, _) => 0.001,
         (true, _, true) => 0.002,
         (true, _, false) => 0.05,
-        (false, true, _) => 0.003,
+        (false, true, _) => 0.001,
         (false, _, true) => 0.0002,
         (false, _, false) => 0.002,
     });

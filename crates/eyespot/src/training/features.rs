@@ -1,11 +1,11 @@
 //! Features of a frozen front in place of photos: computed once, kept in the cache.
 
 use super::network::Frozen;
-use super::pictures::PictureSource;
+use super::pictures::{PictureSource, augmentation};
 use super::{Context, Listener, Part};
 use crate::Error;
 use crate::options::Cache;
-use eyespot_data::{Limits, Sample};
+use eyespot_data::{Augment, Limits, Sample};
 use eyespot_train::FeatureCache;
 
 /// Photos computed at a time. Features don't depend on it.
@@ -23,27 +23,36 @@ pub(super) fn sources(
         Some(Cache::Folder(folder)) => FeatureCache::new(folder),
         Some(Cache::None) | None => FeatureCache::new(temporary.path()),
     };
-    let transform = serde_json::to_string(&context.plan.transform).unwrap_or_default();
+    // Mixing blends photos with their labels in a batch, which has no meaning for features of single photos.
+    let augment = Augment { mixup: 0.0, cutmix: 0.0, ..augmentation(context)? };
+    let views = if augment.is_none() { 1 } else { context.options.views.unwrap_or(1) };
     let limits = Limits::default();
-    let mut part = |samples: &[Sample], what: &str| -> Result<Part, Error> {
-        let mut pictures = PictureSource::new(context, samples);
+    let mut part = |samples: &[Sample], what: &str, augment: Augment, views: u64| -> Result<Part, Error> {
+        // Everything that decides what the frozen layers see. A view depends on a photo's place, too, so its
+        // path belongs to the key by the order of samples.
+        let varied = (!augment.is_none()).then(|| {
+            let places: Vec<_> = samples.iter().map(|sample| &sample.path).collect();
+            (&augment, context.options.seed, places)
+        });
+        let transform = super::json(&(&context.plan.transform, varied))?.to_string();
+        let mut pictures = PictureSource::new(context, samples, augment.clone());
         let digest = |sample: usize| samples[sample].content_hash(&limits).map_err(std::io::Error::other);
         let front = eyespot_train::Frozen {
             device: context.device,
             graph: &frozen.graph,
             params: &frozen.params,
             transform: &transform,
-            views: 1,
+            views: views as u32,
         };
         let mut progress = |done: usize, all: usize| listener.features(what, done, all);
         let features = cache.features(front, &mut pictures, &digest, BATCH, &mut progress)?;
         let paths = features.samples.iter().map(|&sample| samples[sample].path.clone()).collect();
         Ok(Part { source: Box::new(features.source), paths })
     };
-    let train = part(&context.dataset.train, "training photos")?;
+    let train = part(&context.dataset.train, "training photos", augment, views)?;
     let validation = match &context.dataset.val[..] {
         [] => None,
-        samples => Some(part(samples, "validation photos")?),
+        samples => Some(part(samples, "validation photos", Augment::default(), 1)?),
     };
     Ok((train, validation))
 }

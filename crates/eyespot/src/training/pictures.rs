@@ -2,7 +2,8 @@
 
 use super::{Context, Part};
 use crate::Error;
-use eyespot_data::{Loader, LoaderOptions, Sample};
+use crate::options::AugmentKind;
+use eyespot_data::{Augment, Loader, LoaderOptions, Sample};
 use eyespot_train::{Batch, Source, TrainError, Visit};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,10 +21,14 @@ pub(super) struct PictureSource {
 }
 
 impl PictureSource {
-    pub fn new(context: &Context<'_>, samples: &[Sample]) -> Self {
+    /// `augment` says how photos are changed at random.
+    pub fn new(context: &Context<'_>, samples: &[Sample], augment: Augment) -> Self {
         let options = LoaderOptions {
             threads: context.device.threads(),
             strict: context.options.strict == Some(true),
+            augment,
+            seed: context.options.seed.unwrap_or(0),
+            classes: context.dataset.classes.len(),
             ..LoaderOptions::new(context.plan.transform.clone())
         };
         let labels = samples.iter().map(|sample| sample.label as u32).collect();
@@ -43,13 +48,13 @@ impl Source for PictureSource {
 
     fn batches(
         &mut self,
-        _epoch: u64,
+        epoch: u64,
         order: &[usize],
         batch: usize,
         visit: &mut Visit<'_>,
     ) -> Result<(), TrainError> {
         let data = |e: eyespot_data::DataError| TrainError::Data(e.to_string());
-        let options = LoaderOptions { batch_size: batch, ..self.options.clone() };
+        let options = LoaderOptions { batch_size: batch, epoch, ..self.options.clone() };
         for batch in Loader::new(&self.samples, order.to_vec(), options).map_err(data)? {
             let batch = batch.map_err(data)?;
             if !batch.failures.is_empty() {
@@ -59,7 +64,8 @@ impl Source for PictureSource {
             }
             if !batch.is_empty() {
                 let labels: Vec<u32> = batch.labels.iter().map(|&label| label as u32).collect();
-                visit(Batch { inputs: &batch.inputs, labels: &labels, soft: None, samples: &batch.indices })?;
+                let soft = batch.class_shares.as_deref();
+                visit(Batch { inputs: &batch.inputs, labels: &labels, soft, samples: &batch.indices })?;
             }
         }
         Ok(())
@@ -68,10 +74,21 @@ impl Source for PictureSource {
 
 /// The training photos and the validation photos.
 pub(super) fn sources(context: &Context<'_>) -> Result<(Part, Option<Part>), Error> {
-    let part = |samples: &[Sample]| Part {
-        source: Box::new(PictureSource::new(context, samples)),
+    let part = |samples: &[Sample], augment: Augment| Part {
+        source: Box::new(PictureSource::new(context, samples, augment)),
         paths: samples.iter().map(|sample| sample.path.clone()).collect(),
     };
-    let validation = (!context.dataset.val.is_empty()).then(|| part(&context.dataset.val));
-    Ok((part(&context.dataset.train), validation))
+    let validation =
+        (!context.dataset.val.is_empty()).then(|| part(&context.dataset.val, Augment::default()));
+    Ok((part(&context.dataset.train, augmentation(context)?), validation))
+}
+
+/// How training photos are changed at random.
+pub(super) fn augmentation(context: &Context<'_>) -> Result<Augment, Error> {
+    let name = match context.options.augment {
+        Some(AugmentKind::Light) => "light",
+        Some(AugmentKind::Strong) => "strong",
+        Some(AugmentKind::None) | None => "none",
+    };
+    Ok(Augment::preset(name)?)
 }
