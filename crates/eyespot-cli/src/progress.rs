@@ -173,7 +173,7 @@ pub fn duration(seconds: f64) -> String {
     let s = seconds.round() as u64;
     match s {
         0..10 => format!("{seconds:.1} s"),
-        0..60 => format!("{s} s"),
+        10..60 => format!("{s} s"),
         60..3600 => format!("{} min {} s", s / 60, s % 60),
         _ => format!("{} h {} min", s / 3600, s / 60 % 60),
     }

@@ -92,7 +92,11 @@ impl Settings {
         }
     }
 
-    pub(crate) fn check(&self) -> Result<(), TrainError> {
+    /// Whether every number is in its range; training checks it, too.
+    ///
+    /// # Errors
+    /// The first rule that is broken.
+    pub fn check(&self) -> Result<(), TrainError> {
         let positive = |x: f64| x.is_finite() && x > 0.0;
         let rules = [
             (self.epochs > 0, "epochs must be at least 1"),

@@ -1,5 +1,16 @@
 #![forbid(unsafe_code)]
-//! Train, check and run image classifiers.
+//! Train, check and run image classifiers: what an application embeds.
+//!
+//! A [`Classifier`] names pictures:
+//!
+//! ```no_run
+//! let classifier = eyespot::Classifier::load("model.safetensors")?;
+//! let bee = classifier.predict_path("bee.jpg")?;
+//! println!("{} ({:.2})", bee.prediction, bee.probability);
+//! # Ok::<(), eyespot::Error>(())
+//! ```
+//!
+//! A [`Training`] makes one from a folder of photos; [`Classifier::evaluate`] measures it.
 
 mod bench;
 mod classes;
@@ -20,7 +31,7 @@ pub use error::Error;
 pub use evaluation::{ClassEvaluation, Evaluation, Mistake, Unreadable};
 pub use eyespot_data::{Fit, Transform};
 pub use eyespot_train::{BatchDone, EpochRecord};
-pub use network::{network, preset};
+pub use network::{network, network_names, preset};
 pub use options::{
     AugmentKind, Balance, BatchSize, Cache, FitKind, Freeze, Head, LossKind, OptimizerKind, ScheduleKind,
     TrainingOptions,

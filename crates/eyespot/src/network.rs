@@ -43,6 +43,11 @@ pub fn network(name: &str, classes: Option<usize>, side: Option<u32>) -> Result<
     Ok(zoo::build(network.name, classes, Some(shape))?)
 }
 
+/// The names of all networks of the zoo.
+pub fn network_names() -> Vec<&'static str> {
+    zoo::names()
+}
+
 /// The evaluation transform of a network of the zoo.
 ///
 /// # Errors

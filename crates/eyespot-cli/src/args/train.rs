@@ -37,7 +37,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N|full", value_parser = batch_size, help_heading = "Learning")]
     pub batch_size: Option<BatchSizeArg>,
     /// The full learning rate [default: by optimizer and what is frozen]
-    #[arg(long, value_name = "X", help_heading = "Learning")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Learning")]
     pub lr: Option<f64>,
     /// The rule by which weights follow their gradients
     #[arg(long, value_parser = ["sgd", "adam", "adamw"], help_heading = "Learning")]

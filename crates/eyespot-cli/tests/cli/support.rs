@@ -62,15 +62,15 @@ pub fn photos(each: usize) -> tempfile::TempDir {
 
 /// A picture of 40 × 36 pixels with channel `strong` bright, the rest dark and all of it uneven.
 pub fn save(path: &Path, strong: usize, seed: u32) {
+    let uneven = |x: u32, y: u32, c: u32| {
+        let place = x * 7 + y * 13 + seed * 31 + c * 57;
+        (place.wrapping_mul(2_654_435_761) >> 24) as u8 % 90
+    };
     let pixel = |x: u32, y: u32| {
-        let uneven = |c: u32| {
-            ((x * 7 + y * 13 + seed * 31 + c * 57) * 2_654_435_761u32.wrapping_add(c) >> 9) as u8 % 90
-        };
-        let mut color = [uneven(0), uneven(1), uneven(2)];
+        let mut color = [uneven(x, y, 0), uneven(x, y, 1), uneven(x, y, 2)];
         color[strong] += 150;
         Rgb(color)
     };
-    let pixel = |x: u32, y: u32| pixel(x % 97, y % 89);
     std::fs::create_dir_all(path.parent().expect("has a folder")).expect("makes the folder");
     RgbImage::from_fn(40, 36, pixel).save(path).expect("writes the picture");
 }

@@ -16,7 +16,7 @@ fn wrong_usage_ends_with_2() {
         ("train photos --weights mystery.pth", "--model"),
         ("train photos --loss bce", "two classes"),
         ("train photos --optimizer adam --momentum 0.9", "momentum"),
-        ("train", "--config"),
+        ("train", "DATA"),
         ("inspect resnet51", "resnet50"),
         ("predict", "RUN_OR_MODEL"),
         ("predict photos/red/0.png", "run folder"),

@@ -184,6 +184,8 @@ impl Training {
         dataset.notices.iter().for_each(|notice| listener.notice(notice));
 
         let plan = network::plan(&options, network, dataset.classes.len(), listener)?;
+        let settings = defaults::settings(&options, plan.loss);
+        settings.check()?;
         let outputs = Outputs::open(&options, self.resume)?;
         let device = Cpu::new(options.threads.unwrap_or(0));
         let context = Context {
@@ -198,7 +200,6 @@ impl Training {
             Some(frozen) => features::sources(&context, frozen, listener)?,
             None => pictures::sources(&context)?,
         };
-        let settings = defaults::settings(&options, plan.loss);
         let run = match self.resume {
             true => RunFolder::resume(&outputs.folder),
             false => RunFolder::new(&outputs.folder),
