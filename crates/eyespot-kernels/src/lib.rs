@@ -5,6 +5,10 @@
 //! panics. All results are bit-identical for any number of [`Threads`]: work is cut into fixed blocks and partial
 //! sums are added in a fixed order.
 
+// Register tiles index several arrays by the same counters, and closures of iterators would not be inlined into code
+// compiled for an instruction set.
+#![allow(clippy::needless_range_loop)]
+
 mod activation;
 pub mod batch_norm;
 pub mod channels;
@@ -15,6 +19,7 @@ mod gemm;
 pub mod linear;
 pub mod local_response_norm;
 mod math;
+mod memory;
 pub mod optimizer;
 mod peak;
 pub mod pointwise;
@@ -27,6 +32,7 @@ mod threads;
 mod vectorised;
 
 pub use activation::Activation;
+pub use memory::prefer_huge_pages;
 pub use peak::peak_flops;
 pub use threads::Threads;
 

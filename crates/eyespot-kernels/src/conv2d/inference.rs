@@ -4,6 +4,7 @@ use super::Conv2dShape;
 use super::depthwise::Depthwise;
 use super::direct::{Direct, Geometry, Operands, Order};
 use super::winograd::Winograd;
+use crate::memory::zeros;
 use crate::simd::Isa;
 use crate::{Activation, Threads};
 
@@ -52,17 +53,17 @@ impl Conv2dKernel {
         assert!(bias.is_none_or(|b| b.len() == shape.out_c), "convolution bias");
         let (plan, packed) = if Depthwise::fits(&shape) {
             let plan = Depthwise::forward(isa, shape);
-            let mut packed = vec![0.0; plan.packed_len()];
+            let mut packed = zeros(plan.packed_len());
             plan.pack(weights, bias, false, &mut packed);
             (Plan::Depthwise(plan), packed)
         } else if Winograd::wins(&shape, max_images) {
             let plan = Winograd::new(isa, shape);
-            let mut packed = vec![0.0; plan.packed_len()];
+            let mut packed = zeros(plan.packed_len());
             plan.pack(&Threads::new(1), weights, Order::forward(&shape), false, bias, &mut packed);
             (Plan::Winograd(plan), packed)
         } else {
             let plan = Direct::new(isa, Geometry::forward(&shape));
-            let mut packed = vec![0.0; plan.packed_len()];
+            let mut packed = zeros(plan.packed_len());
             plan.pack(&Threads::new(1), weights, Order::forward(&shape), bias, &mut packed);
             (Plan::Direct(plan), packed)
         };

@@ -18,6 +18,7 @@ pub struct Conv2dTraining {
 }
 
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // one per layer, never moved
 enum Plan {
     Direct { forward: Forward, backward_input: BackwardInput, backward_weights: WeightGradient },
     Depthwise { forward: Depthwise, backward_input: Depthwise, backward_weights: DepthwiseGradient },

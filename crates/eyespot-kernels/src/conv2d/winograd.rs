@@ -192,15 +192,18 @@ impl Winograd {
             output: output.get(),
         };
         let all = self.panels.len();
-        // SAFETY (both): the lengths were compared above; tasks write different patches or products, and stages
-        // follow each other.
+        let run = |part, from, worker| {
+            // SAFETY: the lengths were compared above; tasks at the same time write different patches or products,
+            // or have stages of their own; stages follow each other.
+            unsafe { self.isa.run(stage(part, from, worker)) }
+        };
         if !shared {
             threads.run_on(patches.div_ceil(size), |worker, block| {
                 let from = block * size;
                 let count = size.min(patches - from);
-                unsafe { self.isa.run(stage(Part::Input(0, count), from, worker)) };
-                unsafe { self.isa.run(stage(Part::Products(0, POINTS * all), from, worker)) };
-                unsafe { self.isa.run(stage(Part::Output(0, count), from, worker)) };
+                run(Part::Input(0, count), from, worker);
+                run(Part::Products(0, POINTS * all), from, worker);
+                run(Part::Output(0, count), from, worker);
             });
             return;
         }
@@ -210,16 +213,16 @@ impl Winograd {
             let step = cut(count);
             threads.run(count.div_ceil(step), |i| {
                 let part = Part::Input(i * step, count.min((i + 1) * step));
-                unsafe { self.isa.run(stage(part, from, 0)) }
+                run(part, from, 0);
             });
             let products = cut(POINTS * all);
             threads.run((POINTS * all).div_ceil(products), |i| {
                 let part = Part::Products(i * products, (POINTS * all).min((i + 1) * products));
-                unsafe { self.isa.run(stage(part, from, 0)) }
+                run(part, from, 0);
             });
             threads.run(count.div_ceil(step), |i| {
                 let part = Part::Output(i * step, count.min((i + 1) * step));
-                unsafe { self.isa.run(stage(part, from, 0)) }
+                run(part, from, 0);
             });
         }
     }
