@@ -8,6 +8,7 @@ use std::time::Instant;
 /// Tells on stderr how a run goes.
 pub struct Progress {
     bar: ProgressBar,
+    animated: bool,
     epochs: u64,
     /// Photos done since `since`.
     done: usize,
@@ -27,7 +28,9 @@ impl Progress {
             if output::animated() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let now = Instant::now();
         Self {
-            bar: ProgressBar::with_draw_target(Some(0), target),
+            // Nothing is drawn before there is something to tell.
+            bar: ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden()),
+            animated: output::animated(),
             epochs: 0,
             done: 0,
             since: now,
@@ -54,6 +57,9 @@ impl Progress {
         // The templates are ours and sound; a wrong one would only look plain.
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         self.bar.set_style(style.progress_chars("=> "));
+        if self.animated && self.bar.is_hidden() {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
     }
 }
 
@@ -95,7 +101,7 @@ impl Listener for Progress {
             self.bar.set_length(all as u64);
             self.style("features of {msg} [{bar:30}] {pos}/{len}  {per_sec}, {eta} left");
             self.bar.set_message(self.what.clone());
-            if !output::animated() {
+            if !self.animated {
                 output::say(&format!("computing features of {all} {what}"));
             }
         }
@@ -113,7 +119,7 @@ impl Listener for Progress {
             self.style("epoch {msg}");
         }
         self.done += d.images;
-        if self.bar.is_hidden() {
+        if !self.animated {
             return;
         }
         let first = *self.first_epoch.get_or_insert(d.epoch);

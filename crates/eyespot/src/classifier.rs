@@ -70,12 +70,8 @@ impl Classifier {
         let (height, width) = transform.crop;
         let shape = Shape::map(transform.channels(), height as usize, width as usize);
         let graph = zoo::build(network.name, classes.len(), Some(shape))?;
-        let fitted = fit_weights(&graph, read_weights(weights.as_ref())?, false).map_err(|e| {
-            Error::file(
-                weights.as_ref(),
-                format!("the weights don't fit {model} with {} classes: {e}", classes.len()),
-            )
-        })?;
+        let fitted = fit_weights(&graph, read_weights(weights.as_ref())?, false)
+            .map_err(|e| Error::file(weights.as_ref(), e))?;
         Self::new(graph, fitted.params, classes, transform, Loss::CROSS_ENTROPY)
     }
 

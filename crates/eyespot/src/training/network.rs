@@ -70,8 +70,7 @@ pub(super) fn plan(
     }
     let mut params = initialise(&graph, options.seed.unwrap_or(0));
     if let Some(path) = &options.weights {
-        let fitted = fit_weights(&graph, read_weights(path)?, true)
-            .map_err(|e| Error::file(path, format!("the weights don't fit {}: {e}", network.name)))?;
+        let fitted = fit_weights(&graph, read_weights(path)?, true).map_err(|e| Error::file(path, e))?;
         fitted.notices.iter().for_each(|notice| listener.notice(notice));
         params = fitted.over(params);
     }
