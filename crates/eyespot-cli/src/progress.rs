@@ -24,8 +24,6 @@ pub struct Progress {
 
 impl Progress {
     pub fn new() -> Self {
-        let target =
-            if output::animated() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let now = Instant::now();
         Self {
             // Nothing is drawn before there is something to tell.

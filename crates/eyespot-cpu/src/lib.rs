@@ -57,7 +57,7 @@ impl Cpu {
     /// The `f32` operations per second that the threads reach at best, measured with nothing but multiply-adds in
     /// registers (each counts as two operations). Takes about a tenth of a second.
     pub fn peak_flops(&self) -> f64 {
-        eyespot_kernels::peak_flops(&self.threads, 5)
+        eyespot_kernels::peak_flops(&self.threads, 100)
     }
 
     /// As [`Device::inference`], with the CPU's own type, which can also be timed layer by layer.

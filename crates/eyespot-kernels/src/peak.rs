@@ -7,8 +7,8 @@ use std::time::Instant;
 /// Chains of multiply-adds that don't wait for each other: enough to hide the latency of two units of any core.
 const CHAINS: usize = 12;
 
-/// Multiply-adds of one measurement, per chain: about a hundredth of a second.
-const LENGTH: usize = 1 << 21;
+/// Multiply-adds of one measurement, per chain: less than a millisecond, so that some measurement isn't disturbed.
+const LENGTH: usize = 1 << 18;
 
 /// The `f32` operations (a multiply-add counts as two) per second that all threads reach together with nothing but
 /// fused multiply-adds in registers: the best of `rounds` measurements.
