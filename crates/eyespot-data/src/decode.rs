@@ -133,10 +133,11 @@ fn has_end_marker(bytes: &[u8]) -> bool {
 }
 
 fn decode_jpeg_as(bytes: &[u8], limits: &Limits, strict: bool) -> Result<RgbImage, DecodeError> {
+    // The decoder's own limits are off: it would call a picture damaged that is merely too large.
     let options = DecoderOptions::default()
         .jpeg_set_out_colorspace(ColorSpace::RGB)
-        .set_max_width(limits.max_width as usize)
-        .set_max_height(limits.max_height as usize)
+        .set_max_width(usize::MAX)
+        .set_max_height(usize::MAX)
         .set_strict_mode(false);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
     decoder.decode_headers().map_err(jpeg_error)?;
