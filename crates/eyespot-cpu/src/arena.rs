@@ -25,7 +25,7 @@ impl Floats {
                 "the program needs {megabytes} MiB, more than this machine gives; take a smaller batch or picture"
             )));
         }
-        let mut data = vec![0.0; room];
+        let mut data = eyespot_kernels::zeros(room);
         // The address may be unknown (in an interpreter, say); then alignment is given up, nothing else.
         let start = data.as_ptr().align_offset(ALIGNMENT * size_of::<f32>()).min(ALIGNMENT);
         data.truncate(start + len);
@@ -100,6 +100,26 @@ impl Planner {
         Span { buffer: BufferId(self.buffers.len() - 1), skip: 0, per_image }
     }
 
+    /// The one buffer that is in use both before and from `time` on, if it is only one.
+    pub(crate) fn only_crossing(&self, time: usize) -> Option<BufferId> {
+        let crosses = |b: &Buffer| b.life.is_some_and(|(first, last)| first < time && time <= last);
+        let mut found = (0..self.buffers.len()).filter(|&i| crosses(&self.buffers[i]));
+        let buffer = found.next()?;
+        found.next().is_none().then_some(BufferId(buffer))
+    }
+
+    /// Says that the steps before `split` run on `chunk` of `batch` pictures at a time: what only they use shrinks;
+    /// `crossing`, which collects their result, is in use from the first chunk on.
+    pub(crate) fn chunked(&mut self, split: usize, chunk: usize, batch: usize, crossing: BufferId) {
+        for (index, buffer) in self.buffers.iter_mut().enumerate() {
+            if index == crossing.0 {
+                buffer.life = buffer.life.map(|(_, last)| (0, last));
+            } else if buffer.life.is_some_and(|(_, last)| last < split) {
+                buffer.len = buffer.len / batch.max(1) * chunk;
+            }
+        }
+    }
+
     /// Says that a buffer is in use at this time.
     pub(crate) fn touch(&mut self, span: Span, time: usize) {
         let life = &mut self.buffers[span.buffer.0].life;
@@ -136,7 +156,7 @@ impl Planner {
             starts[i] = start;
             placed.insert(placed.partition_point(|&p| starts[p] <= start), i);
         }
-        Ok(Layout { starts, total })
+        Ok(Layout { starts, total, shifted: None })
     }
 }
 
@@ -146,12 +166,18 @@ pub(crate) struct Layout {
     starts: Vec<usize>,
     /// Floats in all.
     pub(crate) total: usize,
+    /// The buffer whose first pictures are already done while a later chunk is computed, and how many these are.
+    pub(crate) shifted: Option<(BufferId, usize)>,
 }
 
 impl Layout {
     /// Where the results of `images` pictures lie in the arena.
     pub(crate) fn range(&self, span: Span, images: usize) -> Range<usize> {
-        let start = self.starts[span.buffer.0];
+        let done = match self.shifted {
+            Some((buffer, done)) if buffer == span.buffer => done,
+            _ => 0,
+        };
+        let start = self.starts[span.buffer.0] + done * span.per_image;
         start + span.skip..start + images * span.per_image
     }
 

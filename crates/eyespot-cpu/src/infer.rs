@@ -2,6 +2,7 @@
 
 use crate::arena::{Floats, Layout, Span};
 use crate::check::{check, check_call};
+use crate::chunks::Chunks;
 use crate::lower::lower;
 use crate::step::Step;
 use eyespot_graph::{DeviceError, Graph, Inference, Params};
@@ -21,6 +22,8 @@ pub struct CpuInference {
     batch: usize,
     input_len: usize,
     steps: Vec<Step>,
+    /// The first steps run on a few pictures at a time.
+    chunks: Option<Chunks>,
     layout: Layout,
     output: Span,
     arena: Floats,
@@ -48,7 +51,11 @@ impl CpuInference {
         batch: usize,
     ) -> Result<Self, DeviceError> {
         check(graph, params, batch)?;
-        let lowered = lower(graph, params, batch)?;
+        let mut lowered = lower(graph, params, batch)?;
+        let chunks = Chunks::plan(&lowered.steps, &lowered.planner, batch, threads.count());
+        if let Some(chunks) = &chunks {
+            lowered.planner.chunked(chunks.split, chunks.images, batch, chunks.crossing);
+        }
         let layout = lowered.planner.layout()?;
         let scratch_len = lowered.steps.iter().map(|step| step.scratch_len(&threads)).max().unwrap_or(0);
         Ok(Self {
@@ -59,6 +66,7 @@ impl CpuInference {
             batch,
             input_len: graph.input_shape().elements(),
             steps: lowered.steps,
+            chunks,
             layout,
             output: lowered.output,
         })
@@ -70,27 +78,42 @@ impl CpuInference {
     /// As [`Inference::run`].
     pub fn profile(&mut self, input: &[f32], images: usize) -> Result<Vec<LayerTime>, DeviceError> {
         check_call(input, images, self.input_len, self.batch)?;
-        let mut times = Vec::with_capacity(self.steps.len());
-        for index in 0..self.steps.len() {
-            let start = Instant::now();
-            self.run_step(index, input, images);
-            let seconds = start.elapsed().as_secs_f64();
-            let step = &self.steps[index];
-            times.push(LayerTime {
-                name: step.name.clone(),
-                algorithm: step.algorithm(),
-                multiply_adds: step.multiply_adds.saturating_mul(images as u64),
-                seconds,
-            });
-        }
-        Ok(times)
+        let mut seconds = vec![0.0; self.steps.len()];
+        self.run_steps(input, images, Some(&mut seconds));
+        let time = |(step, seconds): (&Step, f64)| LayerTime {
+            name: step.name.clone(),
+            algorithm: step.algorithm(),
+            multiply_adds: step.multiply_adds.saturating_mul(images as u64),
+            seconds,
+        };
+        Ok(self.steps.iter().zip(seconds).map(time).collect())
     }
 
-    fn run_step(&mut self, index: usize, input: &[f32], images: usize) {
+    /// Runs every step, the first ones chunk by chunk, and adds each one's time to `seconds`.
+    fn run_steps(&mut self, input: &[f32], images: usize, mut seconds: Option<&mut [f64]>) {
+        let mut split = 0;
+        if let Some(chunks) = self.chunks {
+            split = chunks.split;
+            for first in (0..images).step_by(chunks.images) {
+                let count = chunks.images.min(images - first);
+                self.layout.shifted = Some((chunks.crossing, first));
+                let part = &input[first * self.input_len..(first + count) * self.input_len];
+                (0..split).for_each(|index| self.run_step(index, part, count, &mut seconds));
+            }
+            self.layout.shifted = None;
+        }
+        (split..self.steps.len()).for_each(|index| self.run_step(index, input, images, &mut seconds));
+    }
+
+    fn run_step(&mut self, index: usize, input: &[f32], images: usize, seconds: &mut Option<&mut [f64]>) {
         let step = &self.steps[index];
         let small = step.work.saturating_mul(images) < TOO_SMALL_FOR_THREADS;
         let threads = if small { &self.alone } else { &*self.threads };
+        let start = seconds.is_some().then(Instant::now);
         step.run(threads, images, &self.layout, input, &mut self.arena, &mut self.scratch);
+        if let (Some(seconds), Some(start)) = (seconds, start) {
+            seconds[index] += start.elapsed().as_secs_f64();
+        }
     }
 }
 
@@ -104,9 +127,7 @@ impl Inference for CpuInference {
         if images == 0 {
             return Ok(&[]);
         }
-        for index in 0..self.steps.len() {
-            self.run_step(index, input, images);
-        }
+        self.run_steps(input, images, None);
         Ok(&self.arena[self.layout.range(self.output, images)])
     }
 

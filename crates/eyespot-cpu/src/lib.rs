@@ -22,6 +22,7 @@
 mod analysis;
 mod arena;
 mod check;
+mod chunks;
 mod fold;
 mod infer;
 mod lower;

@@ -1,13 +1,15 @@
 //! How large blocks of memory are asked for.
 
-use std::mem::MaybeUninit;
+/// `len` zeros, on large pages where the system grants them: with small ones, reading activations that don't fit the
+/// cache spends much of its time on looking up addresses. Memory is taken page by page, when it is first used.
+pub fn zeros(len: usize) -> Vec<f32> {
+    let mut memory = vec![0.0; len];
+    prefer_huge_pages(&mut memory);
+    memory
+}
 
-/// Asks the system to back memory that was not touched yet by large pages: with small ones, reading activations that
-/// don't fit the cache spends much of its time on looking up addresses. A wish only; where it can't be granted, and
-/// on other systems than Linux, nothing happens.
-///
-/// Call it between reserving and filling: `prefer_huge_pages(vec.spare_capacity_mut())`.
-pub fn prefer_huge_pages(memory: &mut [MaybeUninit<f32>]) {
+/// A wish only; on other systems than Linux nothing happens.
+fn prefer_huge_pages(memory: &mut [f32]) {
     #[cfg(all(target_os = "linux", not(miri)))]
     {
         const PAGE: usize = 4096;
@@ -21,14 +23,6 @@ pub fn prefer_huge_pages(memory: &mut [MaybeUninit<f32>]) {
         }
     }
     let _ = memory;
-}
-
-/// `len` zeros on large pages where possible.
-pub(crate) fn zeros(len: usize) -> Vec<f32> {
-    let mut memory = Vec::with_capacity(len);
-    prefer_huge_pages(memory.spare_capacity_mut());
-    memory.resize(len, 0.0);
-    memory
 }
 
 #[cfg(test)]
