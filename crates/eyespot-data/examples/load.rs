@@ -17,7 +17,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for batch in Loader::new(&samples, (0..samples.len()).collect(), options)? {
         let batch = batch?;
         images += batch.len();
-        sum += batch.inputs.iter().map(|value| f64::from(*value)).sum::<f64>();
+        // Sixteen sums side by side, as torch adds up: the check must not cost more here than there.
+        for row in batch.inputs.chunks(224 * 3) {
+            let mut lanes = [0.0f32; 16];
+            for values in row.chunks_exact(16) {
+                lanes.iter_mut().zip(values).for_each(|(lane, value)| *lane += value);
+            }
+            sum += f64::from(lanes.iter().sum::<f32>());
+        }
     }
     let seconds = start.elapsed().as_secs_f64();
     let mean = sum / (images * 224 * 224 * 3) as f64;

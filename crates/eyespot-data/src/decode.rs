@@ -76,8 +76,8 @@ pub(crate) fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, DecodeError>
 /// frame), PNM. The content decides the format, never the file's ending.
 ///
 /// As Pillow's `convert("RGB")`, which torchvision's loader calls: grey becomes three equal channels, alpha is dropped
-/// (not composited), 16-bit samples are scaled to 8 bits. Unlike torchvision's loader, the EXIF orientation is applied:
-/// the picture stands as every viewer shows it.
+/// (not composited). Two differences on purpose: the EXIF orientation is applied, so the picture stands as every viewer
+/// shows it; and 16-bit grey is scaled to 8 bits, where Pillow cuts everything above 255 off to white.
 ///
 /// # Errors
 /// Whatever is wrong with the bytes, never a panic: see [`DecodeError`]. A JPEG that ends early is an error, as in
