@@ -126,7 +126,7 @@ struct Recipe {
 }
 
 impl Loader {
-    /// Loads samples in the order of a list of indices (see [`shuffled`]).
+    /// Loads samples in the order of a list of indices (see [`crate::shuffled`]).
     ///
     /// # Errors
     /// If a setting is out of its range or an index out of the list.

@@ -15,7 +15,7 @@ const PICTURES: usize = 64;
 /// Trains `graph` (pixels → one probability) for as many epochs as the command line says and prints how it goes.
 pub fn run(graph: &Graph, learning_rate: f64) -> Result<(), Box<dyn Error>> {
     let epochs = std::env::args().nth(1).map_or(Ok(50_000), |text| text.parse())?;
-    let labels: Vec<usize> = (0..PICTURES).map(|i| i % 2).collect();
+    let labels: Vec<u32> = (0..PICTURES as u32).map(|i| i % 2).collect();
     let inputs: Vec<f32> = labels.iter().enumerate().flat_map(|(i, &label)| grey(label, i as u64)).collect();
     let settings = Settings {
         epochs,
@@ -49,7 +49,7 @@ pub fn run(graph: &Graph, learning_rate: f64) -> Result<(), Box<dyn Error>> {
     let probabilities = program.run(&inputs, PICTURES)?;
     let mut right = 0;
     for (index, (&label, &p)) in labels.iter().zip(probabilities).enumerate() {
-        let predicted = usize::from(p > 0.5);
+        let predicted = u32::from(p > 0.5);
         right += usize::from(predicted == label);
         println!("picture{index:02} with label {label} is predicted as {predicted}");
     }
@@ -58,8 +58,8 @@ pub fn run(graph: &Graph, learning_rate: f64) -> Result<(), Box<dyn Error>> {
 }
 
 /// A drawn fish (0) or butterfly (1), as grey levels from 0 to 1.
-fn grey(label: usize, seed: u64) -> Vec<f32> {
-    let kind = 1 - label;
+fn grey(label: u32, seed: u64) -> Vec<f32> {
+    let kind = 1 - label as usize;
     let picture = draw(kind, SIDE, &Factors::all(0.3), seed);
     let level = |p: &image::Rgb<u8>| {
         (0.299 * f32::from(p.0[0]) + 0.587 * f32::from(p.0[1]) + 0.114 * f32::from(p.0[2])) / 255.0
