@@ -24,14 +24,15 @@ pub(crate) struct Chunks {
 impl Chunks {
     /// The split that saves the most traffic: each step of the first part saves a batch's maps and costs one reading
     /// of its weights per chunk.
-    pub(crate) fn plan(steps: &[Step], planner: &Planner, batch: usize, threads: usize) -> Option<Self> {
+    ///
+    /// The number of threads plays no part: a result must not depend on it.
+    pub(crate) fn plan(steps: &[Step], planner: &Planner, batch: usize) -> Option<Self> {
         let map_bytes = |step: &Step| {
             let read = |source: Source| source.span().map_or(0, |span| span.per_image);
             4 * (step.y.per_image + read(step.x) + step.other.map_or(0, read))
         };
         let largest = steps.iter().map(map_bytes).max()?;
-        // A chunk keeps every core busy: a picture's early maps split well between a few of them.
-        let images = (CACHE_BYTES / largest.max(1)).max(threads.div_ceil(8)).max(1);
+        let images = (CACHE_BYTES / largest.max(1)).max(1);
         if images >= batch {
             return None;
         }
