@@ -1,6 +1,6 @@
 //! The simple network: linear + sigmoid, binary cross-entropy, SGD with the full batch.
 //!
-//! `cargo run --release --example simple_network [-- EPOCHS]` (default 50,000)
+//! `cargo run --release --example simple_network [-- EPOCHS]` (default 50,000; `--quick` makes it 500)
 //!
 //! 64 drawn pictures of 16 × 16 grey pixels, fish (0) and butterflies (1), are told apart by one unit:
 //! `p = sigmoid(w·x + b)`, `L = −1/N Σ yᵢ ln pᵢ + (1 − yᵢ) ln(1 − pᵢ)`. See `docs/course/04-simple-network.md`.

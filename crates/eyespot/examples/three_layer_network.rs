@@ -1,6 +1,6 @@
 //! The three-layer network: in → in/2 → out with ReLU and sigmoid, binary cross-entropy, SGD with the full batch.
 //!
-//! `cargo run --release --example three_layer_network [-- EPOCHS]` (default 50,000)
+//! `cargo run --release --example three_layer_network [-- EPOCHS]` (default 50,000; `--quick` makes it 500)
 //!
 //! The same pictures and the same loop as `simple_network`, with a hidden layer between:
 //! `h = max(W₁x + b₁, 0)`, `p = sigmoid(w₂·h + b₂)`. See `docs/course/05-three-layer-network.md`.

@@ -14,7 +14,13 @@ const PICTURES: usize = 64;
 
 /// Trains `graph` (pixels → one probability) for as many epochs as the command line says and prints how it goes.
 pub fn run(graph: &Graph, learning_rate: f64) -> Result<(), Box<dyn Error>> {
-    let epochs = std::env::args().nth(1).map_or(Ok(50_000), |text| text.parse())?;
+    let epochs = match std::env::args().nth(1).as_deref() {
+        None => 50_000,
+        Some("--quick") => 500,
+        Some(text) => {
+            text.parse().map_err(|_| format!("`{text}` is no number of epochs; give one, or --quick"))?
+        }
+    };
     let labels: Vec<u32> = (0..PICTURES as u32).map(|i| i % 2).collect();
     let inputs: Vec<f32> = labels.iter().enumerate().flat_map(|(i, &label)| grey(label, i as u64)).collect();
     let settings = Settings {
