@@ -41,24 +41,25 @@ fn text(e: &Evaluation) -> String {
 }
 
 fn table(out: &mut String, e: &Evaluation) -> std::fmt::Result {
-    let right = (e.accuracy * e.images as f64).round();
-    writeln!(out, "accuracy        {:.1} % ({right} of {})", 100.0 * e.accuracy, e.images)?;
+    let m = &e.metrics;
+    let right = (m.accuracy * m.images as f64).round();
+    writeln!(out, "accuracy        {:.1} % ({right} of {})", 100.0 * m.accuracy, m.images)?;
     if e.classes.len() > 5 {
-        writeln!(out, "top-5 accuracy  {:.1} %", 100.0 * e.top5_accuracy)?;
+        writeln!(out, "top-5 accuracy  {:.1} %", 100.0 * m.top5_accuracy)?;
     }
-    writeln!(out, "loss            {:.4}", e.loss)?;
-    if let Some(auc) = e.auc {
+    writeln!(out, "loss            {:.4}", m.loss)?;
+    if let Some(auc) = m.auc {
         writeln!(out, "ROC AUC         {auc:.4}")?;
     }
     // Of a thousand classes only those that came up are of interest.
     let shown: Vec<usize> = (0..e.classes.len())
-        .filter(|&i| e.classes[i].support > 0 || e.confusion.iter().any(|row| row[i] > 0))
+        .filter(|&i| e.classes[i].metrics.support > 0 || m.confusion.iter().any(|row| row[i] > 0))
         .collect();
     let width = shown.iter().map(|&i| e.classes[i].name.chars().count()).max().unwrap_or(5).max(5);
     writeln!(out, "\n{:width$}  precision  recall     f1  pictures", "class")?;
-    for &i in shown.iter().filter(|&&i| e.classes[i].support > 0) {
-        let c = &e.classes[i];
-        let (name, precision, recall, f1) = (&c.name, c.precision, c.recall, c.f1);
+    for &i in shown.iter().filter(|&&i| e.classes[i].metrics.support > 0) {
+        let (name, c) = (&e.classes[i].name, e.classes[i].metrics);
+        let (precision, recall, f1) = (c.precision, c.recall, c.f1);
         writeln!(out, "{name:width$}  {precision:9.3}  {recall:6.3}  {f1:5.3}  {:8}", c.support)?;
     }
     if shown.len() <= TABLE_CLASSES {
@@ -85,10 +86,10 @@ fn confusion(out: &mut String, e: &Evaluation, shown: &[usize], width: usize) ->
         write!(out, "  {name:>w$}", w = column(i))?;
     }
     writeln!(out)?;
-    for &row in shown.iter().filter(|&&i| e.classes[i].support > 0) {
+    for &row in shown.iter().filter(|&&i| e.classes[i].metrics.support > 0) {
         write!(out, "{:width$}", e.classes[row].name, width = width.max(12))?;
         for &i in shown {
-            write!(out, "  {:>w$}", e.confusion[row][i], w = column(i))?;
+            write!(out, "  {:>w$}", e.metrics.confusion[row][i], w = column(i))?;
         }
         writeln!(out)?;
     }

@@ -26,7 +26,7 @@ pub use checkpoint::RunFolder;
 pub use error::TrainError;
 pub use frozen::FrozenSource;
 pub use loss::{Loss, Targets};
-pub use metrics::{ClassMetrics, Evaluation, Mistake, roc_auc};
+pub use metrics::{ClassMetrics, Metrics, roc_auc};
 pub use observer::{BatchDone, EpochRecord, Observer};
 pub use schedule::{Schedule, Steps};
 pub use settings::{Balance, BatchSize, Settings};

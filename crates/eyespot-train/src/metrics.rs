@@ -3,7 +3,7 @@
 use crate::{Loss, Targets, TrainError};
 use serde::{Deserialize, Serialize};
 
-/// A class in an [`Evaluation`]. Where a quotient has nothing below the line it is 0.
+/// How good scores are for one class. Where a quotient has nothing below the line it is 0.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ClassMetrics {
     /// Of the images called so, the share that is so.
@@ -16,22 +16,9 @@ pub struct ClassMetrics {
     pub support: usize,
 }
 
-/// An image that was taken for another class.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Mistake {
-    /// Its place among the images.
-    pub image: usize,
-    /// What it is.
-    pub label: u32,
-    /// What it was taken for.
-    pub prediction: u32,
-    /// The probability given to that.
-    pub probability: f32,
-}
-
 /// Scores measured against labels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Evaluation {
+pub struct Metrics {
     /// How many images.
     pub images: usize,
     /// The share that is right.
@@ -42,26 +29,23 @@ pub struct Evaluation {
     pub loss: f64,
     /// The area under the ROC curve of class 1, where there are two classes and images of both.
     pub auc: Option<f64>,
-    /// Each class.
-    pub classes: Vec<ClassMetrics>,
     /// Images by label (row) and prediction (column).
     pub confusion: Vec<Vec<usize>>,
-    /// What was taken for another class, in order.
-    pub mistakes: Vec<Mistake>,
 }
 
-impl Evaluation {
+impl Metrics {
     /// Measures `scores` (images × `outputs`) against `labels`. One output makes two classes.
     ///
     /// # Errors
     /// No images, slices of the wrong length, and labels that stand for no class.
     ///
     /// ```
-    /// use eyespot_train::{Evaluation, Loss};
+    /// use eyespot_train::{Loss, Metrics};
     /// let scores = [2.0, 0.0, 0.0, 2.0, 2.0, 0.0];
-    /// let evaluation = Evaluation::new(&Loss::CROSS_ENTROPY, &scores, 2, &[0, 1, 1])?;
-    /// assert_eq!(evaluation.confusion, [[1, 0], [1, 1]]);
-    /// assert_eq!(evaluation.auc, Some(0.75));
+    /// let metrics = Metrics::new(&Loss::CROSS_ENTROPY, &scores, 2, &[0, 1, 1])?;
+    /// assert_eq!(metrics.confusion, [[1, 0], [1, 1]]);
+    /// assert_eq!(metrics.class(1).recall, 0.5);
+    /// assert_eq!(metrics.auc, Some(0.75));
     /// # Ok::<(), eyespot_train::TrainError>(())
     /// ```
     pub fn new(loss: &Loss, scores: &[f32], outputs: usize, labels: &[u32]) -> Result<Self, TrainError> {
@@ -74,19 +58,13 @@ impl Evaluation {
             loss.plain().compute(scores, outputs, Targets::Labels(labels), None, &mut gradient)?;
         let class_count = outputs.max(2);
         let mut confusion = vec![vec![0usize; class_count]; class_count];
-        let mut mistakes = Vec::new();
         let mut in_top5 = 0;
-        for (image, (row, &label)) in scores.chunks_exact(outputs).zip(labels).enumerate() {
-            let prediction = loss.decide(row);
-            confusion[label as usize][prediction as usize] += 1;
-            if prediction != label {
-                let probability = loss.probabilities(row)[prediction as usize];
-                mistakes.push(Mistake { image, label, prediction, probability });
-            }
+        for (row, &label) in scores.chunks_exact(outputs).zip(labels) {
+            confusion[label as usize][loss.decide(row) as usize] += 1;
             in_top5 += usize::from(outputs == 1 || rank(row, label as usize) < 5);
         }
         let images = labels.len();
-        let classes = (0..class_count).map(|class| class_metrics(&confusion, class)).collect();
+        let right: usize = (0..class_count).map(|class| confusion[class][class]).sum();
         let margins: Option<Vec<f32>> = match outputs {
             1 => Some(scores.to_vec()),
             2 => Some(scores.chunks_exact(2).map(|pair| pair[1] - pair[0]).collect()),
@@ -94,14 +72,29 @@ impl Evaluation {
         };
         Ok(Self {
             images,
-            accuracy: (images - mistakes.len()) as f64 / images as f64,
+            accuracy: right as f64 / images as f64,
             top5_accuracy: in_top5 as f64 / images as f64,
             loss: loss_value,
             auc: margins.and_then(|margins| roc_auc(&margins, labels)),
-            classes,
             confusion,
-            mistakes,
         })
+    }
+
+    /// One class.
+    ///
+    /// # Panics
+    /// If there is no such class.
+    pub fn class(&self, class: usize) -> ClassMetrics {
+        let quotient = |a: usize, b: usize| if b == 0 { 0.0 } else { a as f64 / b as f64 };
+        let right = self.confusion[class][class];
+        let support: usize = self.confusion[class].iter().sum();
+        let called: usize = self.confusion.iter().map(|row| row[class]).sum();
+        ClassMetrics {
+            precision: quotient(right, called),
+            recall: quotient(right, support),
+            f1: quotient(2 * right, called + support),
+            support,
+        }
     }
 }
 
@@ -109,19 +102,6 @@ impl Evaluation {
 fn rank(row: &[f32], label: usize) -> usize {
     let own = row[label];
     row.iter().enumerate().filter(|&(class, &score)| score > own || (score == own && class < label)).count()
-}
-
-fn class_metrics(confusion: &[Vec<usize>], class: usize) -> ClassMetrics {
-    let quotient = |a: usize, b: usize| if b == 0 { 0.0 } else { a as f64 / b as f64 };
-    let right = confusion[class][class];
-    let support: usize = confusion[class].iter().sum();
-    let called: usize = confusion.iter().map(|row| row[class]).sum();
-    ClassMetrics {
-        precision: quotient(right, called),
-        recall: quotient(right, support),
-        f1: quotient(2 * right, called + support),
-        support,
-    }
 }
 
 /// The area under the ROC curve: the chance that an image of class 1 scores above one of class 0, equal scores

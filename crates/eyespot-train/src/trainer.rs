@@ -3,8 +3,8 @@
 use crate::checkpoint::{self, Checkpoint, State};
 use crate::step::{Stepper, Tally};
 use crate::{
-    Balance, BatchDone, EpochRecord, Evaluation, Loss, Observer, RunFolder, Settings, Source, Steps,
-    TrainError, imbalance, order,
+    Balance, BatchDone, EpochRecord, Loss, Metrics, Observer, RunFolder, Settings, Source, Steps, TrainError,
+    imbalance, order,
 };
 use eyespot_graph::{Device, Graph, Op, Params, Training};
 use std::time::{Duration, Instant};
@@ -54,8 +54,7 @@ pub fn train(job: Job<'_>, observer: &mut dyn Observer) -> Result<Outcome, Train
     Run::begin(job, observer)?.finish(observer)
 }
 
-/// Scores all samples of `source` with `params` and measures them. The places in [`Evaluation::mistakes`] are
-/// those in the source.
+/// Scores all samples of `source` with `params` and measures them.
 ///
 /// # Errors
 /// As of the device and the source, and a source without readable images.
@@ -66,21 +65,16 @@ pub fn evaluate(
     loss: &Loss,
     source: &mut dyn Source,
     batch: usize,
-) -> Result<Evaluation, TrainError> {
+) -> Result<Metrics, TrainError> {
     let samples: Vec<usize> = (0..source.labels().len()).collect();
     let mut program = device.inference(graph, params, batch.clamp(1, samples.len().max(1)))?;
-    let (mut scores, mut labels, mut places) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut scores, mut labels) = (Vec::new(), Vec::new());
     source.batches(0, &samples, program.batch(), &mut |batch| {
         scores.extend_from_slice(program.run(batch.inputs, batch.labels.len())?);
         labels.extend_from_slice(batch.labels);
-        places.extend_from_slice(batch.samples);
         Ok(())
     })?;
-    let mut evaluation = Evaluation::new(loss, &scores, graph.output_shape().elements(), &labels)?;
-    for mistake in &mut evaluation.mistakes {
-        mistake.image = places[mistake.image];
-    }
-    Ok(evaluation)
+    Metrics::new(loss, &scores, graph.output_shape().elements(), &labels)
 }
 
 /// Training on its way.

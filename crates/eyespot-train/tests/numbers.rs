@@ -1,6 +1,6 @@
 //! Losses and schedules against PyTorch (scripts/reference/training.py); metrics against counting by hand.
 
-use eyespot_train::{Evaluation, Loss, Schedule, Steps, Targets, roc_auc};
+use eyespot_train::{Loss, Metrics, Schedule, Steps, Targets, roc_auc};
 use serde::Deserialize;
 
 fn reference<T: serde::de::DeserializeOwned>(json: &str) -> Vec<T> {
@@ -190,33 +190,30 @@ fn auc_counts_pairs_and_halves_ties() {
 }
 
 #[test]
-fn an_evaluation_counts_right() {
+fn metrics_count_right() {
     // Labels 0 0 0 1 1 2, predictions 0 0 1 1 2 1: by hand.
     let row = |best: usize| (0..3).map(move |class| if class == best { 2.0 } else { 0.0 });
     let scores: Vec<f32> = [0, 0, 1, 1, 2, 1].into_iter().flat_map(row).collect();
-    let evaluation = Evaluation::new(&Loss::CROSS_ENTROPY, &scores, 3, &[0, 0, 0, 1, 1, 2]).unwrap();
-    assert_eq!(evaluation.confusion, [[2, 1, 0], [0, 1, 1], [0, 1, 0]]);
-    assert_eq!(evaluation.accuracy, 0.5);
-    assert_eq!(evaluation.top5_accuracy, 1.0);
-    assert_eq!(evaluation.auc, None);
-    let figures = evaluation.classes.iter().map(|c| (c.precision, c.recall, c.f1, c.support));
+    let metrics = Metrics::new(&Loss::CROSS_ENTROPY, &scores, 3, &[0, 0, 0, 1, 1, 2]).unwrap();
+    assert_eq!(metrics.confusion, [[2, 1, 0], [0, 1, 1], [0, 1, 0]]);
+    assert_eq!(metrics.accuracy, 0.5);
+    assert_eq!(metrics.top5_accuracy, 1.0);
+    assert_eq!(metrics.auc, None);
+    let figures = (0..3).map(|class| metrics.class(class)).map(|c| (c.precision, c.recall, c.f1, c.support));
     let expected = [(1.0, 2.0 / 3.0, 0.8, 3), (1.0 / 3.0, 0.5, 0.4, 2), (0.0, 0.0, 0.0, 1)];
     for (own, hand) in figures.zip(expected) {
         assert!((own.0 - hand.0).abs() < 1e-12 && (own.1 - hand.1).abs() < 1e-12, "{own:?} {hand:?}");
         assert!((own.2 - hand.2).abs() < 1e-12 && own.3 == hand.3, "{own:?} {hand:?}");
     }
-    let mistakes: Vec<_> = evaluation.mistakes.iter().map(|m| (m.image, m.label, m.prediction)).collect();
-    assert_eq!(mistakes, [(2, 0, 1), (4, 1, 2), (5, 2, 1)]);
     let e2 = 2f64.exp();
-    assert!((f64::from(evaluation.mistakes[0].probability) - e2 / (e2 + 2.0)).abs() < 1e-6);
     // Three images lose log(1 + 2e⁻²), three 2 more.
-    assert!((evaluation.loss - ((1.0 + 2.0 / e2).ln() + 1.0)).abs() < 1e-6);
+    assert!((metrics.loss - ((1.0 + 2.0 / e2).ln() + 1.0)).abs() < 1e-6);
 }
 
 #[test]
 fn the_fifth_counts_for_top_5_and_the_sixth_does_not() {
     let scores = [6.0, 5.0, 4.0, 3.0, 2.0, 1.0, 0.0].repeat(2);
-    let evaluation = Evaluation::new(&Loss::CROSS_ENTROPY, &scores, 7, &[4, 5]).unwrap();
-    assert_eq!((evaluation.top5_accuracy, evaluation.accuracy), (0.5, 0.0));
-    assert!(Evaluation::new(&Loss::CROSS_ENTROPY, &[], 7, &[]).is_err());
+    let metrics = Metrics::new(&Loss::CROSS_ENTROPY, &scores, 7, &[4, 5]).unwrap();
+    assert_eq!((metrics.top5_accuracy, metrics.accuracy), (0.5, 0.0));
+    assert!(Metrics::new(&Loss::CROSS_ENTROPY, &[], 7, &[]).is_err());
 }

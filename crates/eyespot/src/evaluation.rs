@@ -1,6 +1,7 @@
 //! How good a classifier is on labelled pictures.
 
 use crate::{Classifier, Error};
+use eyespot_train::{ClassMetrics, Metrics};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -9,14 +10,9 @@ use std::path::PathBuf;
 pub struct ClassEvaluation {
     /// The class.
     pub name: String,
-    /// Of the pictures called so, the share that is so; 0 where none was.
-    pub precision: f64,
-    /// Of the pictures that are so, the share called so; 0 where there are none.
-    pub recall: f64,
-    /// The harmonic mean of the two.
-    pub f1: f64,
-    /// Pictures that are so.
-    pub support: usize,
+    /// How good the classifier is for it.
+    #[serde(flatten)]
+    pub metrics: ClassMetrics,
 }
 
 /// A picture taken for another class.
@@ -41,26 +37,18 @@ pub struct Unreadable {
     pub error: String,
 }
 
-/// A classifier measured on labelled pictures.
+/// A classifier measured on labelled pictures. In JSON the [`Metrics`] stand beside the other fields, not in one of
+/// their own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// Pictures that were measured.
-    pub images: usize,
-    /// The share that is right.
-    pub accuracy: f64,
-    /// The share whose class is among the five likeliest.
-    pub top5_accuracy: f64,
-    /// The mean loss.
-    pub loss: f64,
-    /// The area under the ROC curve, for two classes.
-    pub auc: Option<f64>,
+    /// Accuracy, loss, confusion: what can be said in numbers about the pictures that were measured.
+    #[serde(flatten)]
+    pub metrics: Metrics,
     /// Each class, in the order of the network's outputs.
     pub classes: Vec<ClassEvaluation>,
-    /// Pictures by class (row) and prediction (column).
-    pub confusion: Vec<Vec<usize>>,
     /// The pictures taken for another class.
     pub mistakes: Vec<Mistake>,
-    /// The pictures that can't be read; they are not in `images`.
+    /// The pictures that can't be read; they are not measured.
     pub unreadable: Vec<Unreadable>,
     /// What one should know about the data.
     #[serde(skip)]
@@ -87,33 +75,24 @@ impl Scored {
             )));
         }
         let outputs = self.scores.len() / self.labels.len();
-        let measured =
-            eyespot_train::Evaluation::new(classifier.loss(), &self.scores, outputs, &self.labels)?;
-        let names = classifier.classes();
-        let class = |(name, c): (&String, &eyespot_train::ClassMetrics)| ClassEvaluation {
-            name: name.clone(),
-            precision: c.precision,
-            recall: c.recall,
-            f1: c.f1,
-            support: c.support,
+        let (loss, names) = (classifier.loss(), classifier.classes());
+        let metrics = Metrics::new(loss, &self.scores, outputs, &self.labels)?;
+        let class =
+            |(i, name): (usize, &String)| ClassEvaluation { name: name.clone(), metrics: metrics.class(i) };
+        let classes = names.iter().enumerate().map(class).collect();
+        let pictures = self.scores.chunks_exact(outputs).zip(&self.labels).zip(self.paths);
+        let mistake = |((scores, &label), path): ((&[f32], &u32), PathBuf)| {
+            let prediction = loss.decide(scores);
+            (prediction != label).then(|| Mistake {
+                path,
+                label: names[label as usize].clone(),
+                prediction: names[prediction as usize].clone(),
+                probability: loss.probabilities(scores)[prediction as usize],
+            })
         };
-        let mistake = |m: &eyespot_train::Mistake| Mistake {
-            path: self.paths[m.image].clone(),
-            label: names[m.label as usize].clone(),
-            prediction: names[m.prediction as usize].clone(),
-            probability: m.probability,
-        };
-        Ok(Evaluation {
-            images: measured.images,
-            accuracy: measured.accuracy,
-            top5_accuracy: measured.top5_accuracy,
-            loss: measured.loss,
-            auc: measured.auc,
-            classes: names.iter().zip(&measured.classes).map(class).collect(),
-            confusion: measured.confusion,
-            mistakes: measured.mistakes.iter().map(mistake).collect(),
-            unreadable: self.unreadable.into_iter().map(|(path, error)| Unreadable { path, error }).collect(),
-            notices,
-        })
+        let mistakes = pictures.filter_map(mistake).collect();
+        let unreadable =
+            self.unreadable.into_iter().map(|(path, error)| Unreadable { path, error }).collect();
+        Ok(Evaluation { metrics, classes, mistakes, unreadable, notices })
     }
 }

@@ -30,7 +30,7 @@ pub use demo::{Demo, DemoResult, Factors};
 pub use error::Error;
 pub use evaluation::{ClassEvaluation, Evaluation, Mistake, Unreadable};
 pub use eyespot_data::{Fit, Transform};
-pub use eyespot_train::{BatchDone, EpochRecord};
+pub use eyespot_train::{BatchDone, ClassMetrics, EpochRecord, Metrics};
 pub use network::{network, network_names, preset};
 pub use options::{
     AugmentKind, Balance, BatchSize, Cache, FitKind, Freeze, Head, LossKind, OptimizerKind, ScheduleKind,

@@ -31,6 +31,17 @@ fn a_trained_run_has_its_files_and_knows_the_colours() {
     }
     let text = eyespot(folder.path(), "evaluate run photos").ok();
     assert!(text.starts_with("accuracy ") && text.contains("precision"), "{text}");
+
+    // A red picture among the blue ones and a blue one where it belongs.
+    save(&folder.path().join("mixed/blue/red.png"), 0, 77);
+    save(&folder.path().join("mixed/blue/right.png"), 2, 78);
+    let report = eyespot(folder.path(), "evaluate run mixed --json").ok();
+    let report = &json_lines(&report)[0];
+    let mistakes = report["mistakes"].as_array().expect("a list");
+    assert_eq!(mistakes.len(), 1, "{report}");
+    assert!(mistakes[0]["path"].as_str().expect("a path").ends_with("red.png"), "{report}");
+    assert_eq!((&mistakes[0]["label"], &mistakes[0]["prediction"]), (&"blue".into(), &"red".into()));
+    assert!(mistakes[0]["probability"].as_f64().expect("a number") > 0.5, "{report}");
 }
 
 #[test]
