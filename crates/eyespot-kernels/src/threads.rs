@@ -1,36 +1,36 @@
 //! Parallel loops over a fixed list of tasks.
 
+mod pool;
+
+use pool::Pool;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A set of worker threads that runs loops of independent tasks.
 ///
 /// What a task computes must not depend on which thread runs it or when: then results are the same for any number of
-/// threads.
+/// threads. Loops may be started from several threads at once and from inside tasks; only one has the workers, the
+/// others run on the thread that starts them.
+#[derive(Debug)]
 pub struct Threads {
-    pool: Option<rayon::ThreadPool>,
-    count: usize,
-}
-
-impl std::fmt::Debug for Threads {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Threads").field("count", &self.count).finish()
-    }
+    /// The workers, beside the calling thread.
+    pool: Option<Pool>,
 }
 
 impl Threads {
-    /// `count` threads, the calling one included; 0 takes one per core. Where the system refuses to start that many,
-    /// the work is done by the calling thread alone.
+    /// No more threads than this are started.
+    pub const MOST: usize = 1024;
+
+    /// `count` threads, the calling one included; 0 takes one per core that this process may use. Where the system
+    /// refuses to start that many, those it did start do the work.
     pub fn new(count: usize) -> Self {
-        let cores = || std::thread::available_parallelism().map_or(1, |n| n.get());
-        let count = if count == 0 { cores() } else { count };
-        let pool =
-            (count > 1).then(|| rayon::ThreadPoolBuilder::new().num_threads(count).build().ok()).flatten();
-        Self { count: if pool.is_some() { count } else { 1 }, pool }
+        let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+        let count = if count == 0 { cores } else { count }.min(Self::MOST);
+        Self { pool: (count > 1).then(|| Pool::new(count - 1, count <= cores)) }
     }
 
     /// How many threads work at once.
     pub fn count(&self) -> usize {
-        self.count
+        1 + self.pool.as_ref().map_or(0, Pool::workers)
     }
 
     /// Calls `f(0)`, `f(1)`, … `f(tasks − 1)`, each once, in any order and on any thread; returns when all are done.
@@ -41,20 +41,19 @@ impl Threads {
     /// Like [`run`](Self::run), and tells the task which thread it is on: `f(thread, task)`, with threads numbered
     /// from 0. For memory that each thread has to itself.
     pub fn run_on(&self, tasks: usize, f: impl Fn(usize, usize) + Sync) {
-        match &self.pool {
-            Some(pool) if tasks > 1 => {
-                let next = AtomicUsize::new(0);
-                pool.broadcast(|thread| {
-                    loop {
-                        let task = next.fetch_add(1, Ordering::Relaxed);
-                        if task >= tasks {
-                            break;
-                        }
-                        f(thread.index(), task);
-                    }
-                });
+        let next = AtomicUsize::new(0);
+        let work = |thread| {
+            loop {
+                let task = next.fetch_add(1, Ordering::Relaxed);
+                if task >= tasks {
+                    break;
+                }
+                f(thread, task);
             }
-            _ => (0..tasks).for_each(|task| f(0, task)),
+        };
+        match &self.pool {
+            Some(pool) if tasks > 1 => pool.run(&work),
+            _ => work(0),
         }
     }
 
@@ -208,10 +207,67 @@ mod tests {
     #[test]
     fn a_panic_in_a_task_reaches_the_caller() {
         let threads = Threads::new(2);
-        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            threads.run(4, |i| assert!(i != 3));
-        }));
-        assert!(caught.is_err());
-        threads.run(4, |_| ());
+        for bad in [0, 3] {
+            let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                threads.run(4, |i| assert!(i != bad, "task {bad}"));
+            }));
+            let text = *caught.unwrap_err().downcast::<String>().unwrap();
+            assert_eq!(text, format!("task {bad}"));
+        }
+        let sum = AtomicUsize::new(0);
+        threads.run(4, |i| _ = sum.fetch_add(i, Ordering::Relaxed));
+        assert_eq!(sum.into_inner(), 6);
+    }
+
+    #[test]
+    fn loops_may_start_inside_tasks_and_on_several_threads_at_once() {
+        let threads = Threads::new(3);
+        let sum = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    for _ in 0..20 {
+                        threads.run(5, |_| threads.run(3, |_| _ = sum.fetch_add(1, Ordering::Relaxed)));
+                    }
+                });
+            }
+        });
+        assert_eq!(sum.into_inner(), 3 * 20 * 5 * 3);
+    }
+
+    #[test]
+    fn two_tasks_never_have_the_same_thread_at_once() {
+        let threads = Threads::new(4);
+        let on: Vec<_> = (0..threads.count()).map(|_| AtomicUsize::new(0)).collect();
+        for _ in 0..50 {
+            threads.run_on(20, |thread, _| {
+                assert_eq!(on[thread].fetch_add(1, Ordering::SeqCst), 0);
+                std::thread::yield_now();
+                on[thread].fetch_sub(1, Ordering::SeqCst);
+            });
+        }
+    }
+
+    #[test]
+    fn workers_wake_after_a_rest() {
+        let threads = Threads::new(3);
+        for _ in 0..5 {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+            // Each task waits for the other: only two threads can bring this to an end.
+            let arrived = AtomicUsize::new(0);
+            threads.run(2, |_| {
+                arrived.fetch_add(1, Ordering::SeqCst);
+                while arrived.load(Ordering::SeqCst) < 2 {
+                    std::thread::yield_now();
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn the_calling_thread_counts_and_absurd_numbers_are_cut() {
+        assert_eq!(Threads::new(1).count(), 1);
+        assert_eq!(Threads::new(3).count(), 3);
+        assert!(Threads::new(0).count() >= 1);
     }
 }
