@@ -1,24 +1,26 @@
 //! A line fitted by gradient descent: the smallest thing that learns.
 //!
-//! `cargo run --release --example gradient_descent_line [-- FIGURE.png [SEED]]`
+//! `cargo run --release --example gradient_descent_line [-- SEED]`
 //!
 //! A line `y = a·x + b` splits the plane; the model `z = a·x − y + b` says +1 below it (z > 0) and −1 elsewhere. From
 //! random a', b' gradient descent on `L = 1/N Σ (z'ᵢ − zᵢ)²` finds the line again — or not, with a learning
 //! rate that is too small or too large. The page `docs/course/01-gradient-descent.md` walks through it.
 
+use anyhow::Context;
 use eyespot_figure::{Chart, Heat, Mark, below, beside, save_png};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use std::error::Error;
-use std::path::PathBuf;
+use std::path::Path;
 
 const TRUE_LINE: (f64, f64) = (1.2, -0.3);
 const STEPS: usize = 60;
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let file =
-        std::env::args().nth(1).map_or_else(|| PathBuf::from("gradient_descent_line.png"), PathBuf::from);
-    let seed = std::env::args().nth(2).map_or(Ok(5), |text| text.parse())?;
+fn main() -> anyhow::Result<()> {
+    // It takes no time, so `--quick` changes nothing.
+    let seed = match std::env::args().nth(1).filter(|text| text != "--quick") {
+        None => 5,
+        Some(text) => text.parse().with_context(|| format!("the seed must be a number, not `{text}`"))?,
+    };
     let mut dice = ChaCha8Rng::seed_from_u64(seed);
     let mut random = |reach: f64| (f64::from(dice.next_u32()) / f64::from(u32::MAX) * 2.0 - 1.0) * reach;
     let points: Vec<(f64, f64)> = (0..100).map(|_| (random(1.0), random(1.0))).collect();
@@ -30,7 +32,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         rows.push(beside(&[plane(&points, &path, rate)?, surface(&points, &path, rate)?]));
         println!();
     }
-    save_png(&below(&rows), &file)?;
+    let file = Path::new("eyespot-course/gradient_descent_line.png");
+    save_png(&below(&rows), file)?;
     println!("figure: {}", file.display());
     Ok(())
 }
@@ -99,7 +102,7 @@ fn largest_rate(points: &[(f64, f64)]) -> f64 {
     2.0 / (half + ((xx - 2.0).powi(2) / 4.0 + x * x).sqrt())
 }
 
-fn plane(points: &[(f64, f64)], path: &[(f64, f64)], rate: f64) -> Result<image::RgbImage, Box<dyn Error>> {
+fn plane(points: &[(f64, f64)], path: &[(f64, f64)], rate: f64) -> anyhow::Result<image::RgbImage> {
     let of_side =
         |above: bool| points.iter().copied().filter(|&p| (z(TRUE_LINE, p) > 0.0) == above).collect();
     let line = |(a, b): (f64, f64), label: String, color| {
@@ -122,7 +125,7 @@ fn plane(points: &[(f64, f64)], path: &[(f64, f64)], rate: f64) -> Result<image:
     Ok(chart.draw(560, 400)?)
 }
 
-fn surface(points: &[(f64, f64)], path: &[(f64, f64)], rate: f64) -> Result<image::RgbImage, Box<dyn Error>> {
+fn surface(points: &[(f64, f64)], path: &[(f64, f64)], rate: f64) -> anyhow::Result<image::RgbImage> {
     const CELLS: usize = 60;
     let (low, high) = (-3.0, 3.0);
     let at = |i: usize| low + (high - low) * (i as f64 + 0.5) / CELLS as f64;

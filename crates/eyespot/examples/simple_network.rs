@@ -1,6 +1,7 @@
 //! The simple network: linear + sigmoid, binary cross-entropy, SGD with the full batch.
 //!
-//! `cargo run --release --example simple_network [-- EPOCHS]` (default 50,000; `--quick` makes it 500)
+//! `cargo run --release --example simple_network [-- [EPOCHS] [FOLDER]]` (default 50,000 epochs, `--quick` makes it 500;
+//! FOLDER holds your own pictures, a folder for each of two classes)
 //!
 //! 64 drawn pictures of 16 × 16 grey pixels, fish (0) and butterflies (1), are told apart by one unit:
 //! `p = sigmoid(w·x + b)`, `L = −1/N Σ yᵢ ln pᵢ + (1 − yᵢ) ln(1 − pᵢ)`. See `docs/course/04-simple-network.md`.
@@ -10,10 +11,10 @@ mod two_classes;
 
 use eyespot_graph::{Builder, Op, Shape};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> anyhow::Result<()> {
     let mut b = Builder::new("simple_network", Shape::Vector(two_classes::PIXELS));
     let x = b.input();
     let x = b.linear("linear", x, 1);
     b.add_op("sigmoid", Op::Sigmoid, &[x]);
-    two_classes::run(&b.finish()?, 0.01)
+    two_classes::run(&b.finish()?, "linear")
 }
