@@ -6,9 +6,12 @@ Writes crates/eyespot-formats/tests/data/. Run by hand with the versions in requ
 """
 
 import json
-from collections import OrderedDict
+from argparse import Namespace
+from collections import OrderedDict, defaultdict
+from datetime import datetime
 from pathlib import Path
 
+import numpy
 import safetensors.torch
 import torch
 
@@ -65,12 +68,36 @@ def checkpoint():
     }
 
 
+def with_arguments():
+    """What torchvision's and timm's reference training save: arguments, schedules and numbers of NumPy beside the weights."""
+    model = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, milestones=[30, 60])
+    history = defaultdict(list)
+    history["loss"].append(numpy.float32(0.25))
+    return {
+        "args": Namespace(data=Path("photos"), device=torch.device("cpu"), lr=0.1, classes={"ants", "bees"}),
+        "model": tensors(),
+        "optimizer": optimizer.state_dict(),
+        "lr_scheduler": schedule.state_dict(),
+        "epoch": 3,
+        "best_acc1": numpy.float64(71.5),
+        "mean": numpy.array([0.5, 0.25]),
+        "size": torch.Size([3, 224, 224]),
+        "type": torch.float32,
+        "history": history,
+        "began": datetime(2026, 11, 24),
+    }
+
+
 def main():
     FOLDER.mkdir(parents=True, exist_ok=True)
     torch.save(checkpoint(), FOLDER / "zip.pth")
     torch.save(checkpoint(), FOLDER / "legacy.pth", _use_new_zipfile_serialization=False)
     torch.save(checkpoint(), FOLDER / "protocol4.pth", pickle_protocol=4)
     torch.save({"model": {"model_state_dict": tensors()}}, FOLDER / "nested.pth")
+    torch.save(with_arguments(), FOLDER / "with_arguments.pth")
+    torch.save(with_arguments(), FOLDER / "with_arguments4.pth", pickle_protocol=4)
     torch.save(torch.nn.Linear(2, 1), FOLDER / "whole_network.pth")
     torch.save({"weight": torch.zeros(2, dtype=torch.complex64)}, FOLDER / "complex.pth")
     plain = {name: tensor.detach().clone().contiguous() for name, tensor in tensors().items()}

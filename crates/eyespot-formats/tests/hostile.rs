@@ -95,7 +95,7 @@ fn small_files_that_expand() {
 #[test]
 fn names_that_could_run_code() {
     for (module, name) in
-        [("os", "system"), ("builtins", "eval"), ("torch", "load"), ("argparse", "Namespace")]
+        [("os", "system"), ("builtins", "eval"), ("torch", "load"), ("argparse", "FileType"), ("numpy", "load")]
     {
         let pickle = Pickle::new().global(module, name).text("touch /tmp/x").raw(b"\x85R.").0;
         refused(&checkpoint(&pickle, b""), &format!("`{module}.{name}`"));
@@ -108,7 +108,7 @@ fn names_that_could_run_code() {
     refused(&checkpoint(&pickle, &floats(&[1.0])), "`posix.system`");
     refused(&checkpoint(&Pickle::new().raw(b"cposix").0, b""), "a name has no end");
     // Objects, extensions, classes by instance
-    for instruction in [b"i", b"o", &b"\x81"[..], b"\x82", b"\x92", b"P"] {
+    for instruction in [b"i", b"o", &b"\x82"[..], b"\x92", b"P"] {
         refused(&checkpoint(&Pickle::new().raw(b"}}").raw(instruction).0, b""), "pickle instruction");
     }
 }

@@ -49,6 +49,13 @@ fn checkpoint_wrapped_twice() {
     check("nested.pth");
 }
 
+/// Arguments, schedules and NumPy's numbers beside the weights are passed over.
+#[test]
+fn checkpoints_of_reference_training() {
+    check("with_arguments.pth");
+    check("with_arguments4.pth");
+}
+
 #[test]
 fn safetensors() {
     check("reference.safetensors");

@@ -55,6 +55,33 @@ fn unusual_keys() {
     assert!(error.contains("no one dict of named tensors"), "{error}");
 }
 
+/// Names for plain data are neither made nor called: whatever is built with them is passed over.
+#[test]
+fn plain_data_beside_the_weights() {
+    let inert = |pickle: Pickle, module: &str, name: &str| pickle.text("x").global(module, name);
+    for (module, name) in [
+        ("argparse", "Namespace"),
+        ("collections", "Counter"),
+        ("numpy", "float64"),
+        ("numpy.core.multiarray", "scalar"),
+        ("torch", "bfloat16"),
+        ("pathlib", "PosixPath"),
+        ("pytorch_lightning.utilities.parsing", "AttributeDict"),
+    ] {
+        // Called, made with attributes, filled, and simply mentioned.
+        for made in [&b")Rs"[..], b")\x81}bs", b")R(K\x01K\x02us", b"s"] {
+            let pickle = inert(tensor(root(), "w", 3), module, name).raw(made);
+            assert_eq!(read(pickle), pairs(&[("w", 3.0)]), "{module}.{name} {made:?}");
+        }
+        // It is no tensor, whatever it was called with.
+        let pickle = inert(root(), module, name).tensor(("FloatStorage", 8), 1, &[1], &[1]).raw(b"\x85Rs");
+        assert!(read(pickle).expect_err("no weights").contains("no one dict of named tensors"));
+    }
+    // An object needs a class of plain data.
+    let error = read(inert(root(), "collections", "OrderedDict").raw(b")\x81s")).expect_err("no plain data");
+    assert!(error.contains("an object of a class"), "{error}");
+}
+
 #[test]
 fn prefixes_that_all_names_share() {
     for prefix in ["module.", "model.", "_orig_mod.", "module._orig_mod.", "module.module.", "net."] {

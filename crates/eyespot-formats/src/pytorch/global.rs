@@ -17,6 +17,9 @@ pub(super) enum Global<'a> {
     Storage(Element),
     /// A storage of numbers that don't become `f32`; it may be mentioned, its tensors can't be read.
     ForeignStorage(&'a str),
+    /// A name for data that training programs save beside the weights (their arguments, a metric). Nothing is made
+    /// of it: whatever the pickle builds with it is one inert value, which is passed over.
+    Inert,
 }
 
 /// The name `module.name`, or an error that says it.
@@ -28,8 +31,40 @@ pub(super) fn find<'a>(module: &'a str, name: &'a str) -> Result<Global<'a>, Rea
         ("torch" | "torch.cuda", storage) if storage.ends_with("Storage") => {
             Ok(element(storage).map_or(Global::ForeignStorage(storage), Global::Storage))
         }
+        _ if is_inert(module, name) => Ok(Global::Inert),
         _ => Err(refusal(module, name)),
     }
+}
+
+/// Whether it names plain data: settings, counts, numbers, paths and times. Python 2's names stand beside Python 3's,
+/// NumPy 1's beside NumPy 2's.
+fn is_inert(module: &str, name: &str) -> bool {
+    match module {
+        "argparse" => name == "Namespace",
+        "types" => name == "SimpleNamespace",
+        "collections" => matches!(name, "Counter" | "defaultdict"),
+        "builtins" | "__builtin__" => {
+            matches!(name, "dict" | "list" | "set" | "frozenset" | "int" | "float" | "complex" | "bytearray")
+        }
+        // How bytes are written in protocol 2: a text and the name of its encoding.
+        "_codecs" => name == "encode",
+        "numpy" => matches!(name, "dtype" | "ndarray") || is_numpy_scalar(name),
+        "numpy.core.multiarray" | "numpy._core.multiarray" => matches!(name, "scalar" | "_reconstruct"),
+        "torch" => matches!(name, "device" | "Size") || is_torch_type(name),
+        "pathlib" | "pathlib._local" => name.ends_with("Path"),
+        "datetime" => matches!(name, "date" | "datetime" | "time" | "timedelta" | "timezone"),
+        _ => name == "AttributeDict" && module.contains("lightning"),
+    }
+}
+
+fn is_numpy_scalar(name: &str) -> bool {
+    let kind = name.trim_end_matches('_').trim_end_matches(|c: char| c.is_ascii_digit());
+    matches!(kind, "float" | "int" | "uint" | "bool")
+}
+
+fn is_torch_type(name: &str) -> bool {
+    let kind = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    matches!(kind, "float" | "int" | "uint" | "bfloat" | "bool" | "half" | "double" | "long" | "short")
 }
 
 fn element(storage: &str) -> Option<Element> {

@@ -99,6 +99,13 @@ impl<'a> Machine<'a> {
             b'a' => self.extend_one(1)?,
             b's' => self.extend_one(2)?,
             b'e' | b'u' => self.extend_marked()?,
+            // Sets: no weights are in one
+            0x8f => self.push(Value::Inert)?,
+            0x90 => self.extend_marked()?,
+            0x91 => {
+                self.marked()?;
+                self.push(Value::Inert)?;
+            }
             // Values used again
             b'q' => self.remember_at(1)?,
             b'r' => self.remember_at(4)?,
@@ -110,6 +117,7 @@ impl<'a> Machine<'a> {
             b'c' => self.global()?,
             0x93 => self.global_from_stack()?,
             b'R' => self.reduce()?,
+            0x81 => self.new_object()?,
             b'b' => self.build()?,
             b'Q' => self.storage()?,
             other => {
@@ -265,6 +273,7 @@ impl<'a> Machine<'a> {
         match top {
             Value::List(place) => self.extend(place, false, items)?,
             Value::Dict(place) => self.extend(place, true, items)?,
+            Value::Inert => {}
             _ => return Err(confused("something is put into a value that is no container")),
         }
         self.push(top)
@@ -357,7 +366,17 @@ impl<'a> Machine<'a> {
                 self.push(Value::Tensor(self.heap.views.len() - 1))
             }
             (Value::Global(Global::RebuildParameter), &[tensor @ Value::Tensor(_), ..]) => self.push(tensor),
+            (Value::Global(Global::Inert), _) => self.push(Value::Inert),
             _ => Err(confused("a call can't be understood")),
+        }
+    }
+
+    /// An object of a class, before its attributes are set.
+    fn new_object(&mut self) -> Result<(), ReadError> {
+        self.arguments()?;
+        match self.pop()? {
+            Value::Global(Global::Inert) => self.push(Value::Inert),
+            _ => Err(unsupported("it makes an object of a class that holds no plain data")),
         }
     }
 
@@ -407,7 +426,7 @@ impl<'a> Machine<'a> {
     fn build(&mut self) -> Result<(), ReadError> {
         self.pop()?;
         match self.pop()? {
-            dict @ Value::Dict(_) => self.push(dict),
+            value @ (Value::Dict(_) | Value::Inert) => self.push(value),
             _ => Err(unsupported("it sets attributes on a value that is no state dict")),
         }
     }

@@ -16,6 +16,8 @@ pub(super) enum Value<'a> {
     Other,
     Text(&'a str),
     Global(Global<'a>),
+    /// What stands for anything built with [`Global::Inert`].
+    Inert,
     Tuple(usize),
     List(usize),
     Dict(usize),
