@@ -27,7 +27,8 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            output::error(&format!("{error:#}"));
+            // The library's messages tell their causes themselves.
+            output::error(&error.to_string());
             let usage = error.downcast_ref::<eyespot::Error>().is_some_and(eyespot::Error::is_usage);
             ExitCode::from(if usage { USAGE } else { FAILED })
         }

@@ -44,10 +44,11 @@ pub struct Cpu {
 }
 
 impl Cpu {
-    /// Computes on this many threads, the calling one included; 0 takes one per core. Results are the same, bit for
-    /// bit, for any number.
+    /// Computes on this many threads, the calling one included; 0 takes one per core, and no more are taken than
+    /// four per core (or 16): they would only wait for each other. Results are the same, bit for bit, for any number.
     pub fn new(threads: usize) -> Self {
-        Self { threads: Arc::new(Threads::new(threads)) }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { threads: Arc::new(Threads::new(threads.min(cores.saturating_mul(4).max(16)))) }
     }
 
     /// How many threads compute at once.

@@ -166,9 +166,6 @@ impl Loss {
                 "cross-entropy needs an output per class; with one output choose the loss bce or mse"
                     .to_owned(),
             ),
-            Self::CrossEntropy { label_smoothing } if !(0.0..1.0).contains(label_smoothing) => {
-                problem(format!("label smoothing of {label_smoothing}; it lies in 0..1"))
-            }
             Self::Bce if !matches!(last, Op::Sigmoid | Op::Softmax) => problem(format!(
                 "the loss bce works on probabilities, but the network ends with {}; end it with a sigmoid, or \
                  choose bce-with-logits",

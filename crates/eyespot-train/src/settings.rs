@@ -112,8 +112,26 @@ impl Settings {
                 self.ema_decay.is_none_or(|d| (0.0..1.0).contains(&d)),
                 "the decay of the moving average lies in 0..1",
             ),
+            (
+                match self.optimizer {
+                    Optimizer::Sgd { momentum, .. } => (0.0..1.0).contains(&momentum),
+                    _ => true,
+                },
+                "momentum lies in 0..1",
+            ),
+            (
+                self.optimizer != Optimizer::Sgd { momentum: 0.0, nesterov: true },
+                "Nesterov's variant needs a momentum above 0",
+            ),
             (self.record_every > 0, "records come at least every epoch: record_every must be 1 or more"),
             (self.patience != Some(0), "patience must be at least 1"),
+            (
+                match self.loss {
+                    Loss::CrossEntropy { label_smoothing } => (0.0..1.0).contains(&label_smoothing),
+                    _ => true,
+                },
+                "label smoothing lies in 0..1",
+            ),
             (
                 !matches!(self.schedule, Schedule::Step { epochs: 0, .. }),
                 "the step schedule needs at least 1 epoch between two reductions",

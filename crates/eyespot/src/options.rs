@@ -207,7 +207,7 @@ impl TrainingOptions {
     }
 
     /// The names of all settings, as in TOML and on the command line.
-    pub const KEYS: [&'static str; 34] = [
+    pub const KEYS: [&'static str; 33] = [
         "data",
         "model",
         "weights",
@@ -241,7 +241,6 @@ impl TrainingOptions {
         "output",
         "cache",
         "every",
-        "resume",
     ];
 }
 
