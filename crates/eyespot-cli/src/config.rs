@@ -8,7 +8,12 @@ use std::path::{Path, PathBuf};
 pub fn resolve(args: &TrainArgs) -> anyhow::Result<TrainingOptions> {
     let mut table = toml::Table::new();
     if let (true, Some(output)) = (args.resume, &args.output) {
-        table.extend(read(&output.join("config.toml"))?);
+        let settings = output.join("config.toml");
+        if !settings.is_file() {
+            let text = format!("{} is no run folder to go on with: it has no config.toml", output.display());
+            return Err(Error::Usage(text).into());
+        }
+        table.extend(read(&settings)?);
     }
     if let Some(path) = &args.config {
         table.extend(read(path)?);

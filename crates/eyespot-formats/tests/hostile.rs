@@ -94,9 +94,13 @@ fn small_files_that_expand() {
 
 #[test]
 fn names_that_could_run_code() {
-    for (module, name) in
-        [("os", "system"), ("builtins", "eval"), ("torch", "load"), ("argparse", "FileType"), ("numpy", "load")]
-    {
+    for (module, name) in [
+        ("os", "system"),
+        ("builtins", "eval"),
+        ("torch", "load"),
+        ("argparse", "FileType"),
+        ("numpy", "load"),
+    ] {
         let pickle = Pickle::new().global(module, name).text("touch /tmp/x").raw(b"\x85R.").0;
         refused(&checkpoint(&pickle, b""), &format!("`{module}.{name}`"));
         let stacked = Pickle::new().text(module).text(name).raw(b"\x93.").0;

@@ -40,6 +40,8 @@ pub struct Frozen<'a> {
 /// Features and where they came from.
 #[derive(Debug, Clone)]
 pub struct Features {
+    /// What these features are of, as a hash: the frozen network, its weights, what it is shown.
+    pub key: String,
     /// The samples that could be read, ready to train on: each view an epoch.
     pub source: InMemory,
     /// Which samples these are, by their place in the given source.
@@ -78,7 +80,8 @@ impl FeatureCache {
     ) -> Result<Features, TrainError> {
         let labels = source.labels().to_vec();
         let length = frozen.graph.output_shape().elements();
-        let path = self.folder.join(format!("{}.features", key(frozen)?));
+        let key = key(frozen)?;
+        let path = self.folder.join(format!("{key}.features"));
         let samples: Vec<usize> = (0..labels.len()).collect();
         let digests = in_parallel(&samples, |&sample| digest(sample).ok());
         let mut known = cache_file::read(&path, length);
@@ -137,7 +140,7 @@ impl FeatureCache {
         let labels = readable.iter().map(|&sample| labels[sample]).collect();
         let source = InMemory::new(inputs, labels, length, views as usize)?;
         let found = samples.len() * views as usize - to_do;
-        Ok(Features { source, samples: readable, found, computed })
+        Ok(Features { key, source, samples: readable, found, computed })
     }
 
     /// Writes what is known and what others have written meanwhile.
@@ -170,12 +173,23 @@ pub fn hash_file(path: &std::path::Path) -> io::Result<Digest> {
 fn key(frozen: Frozen<'_>) -> Result<String, TrainError> {
     let graph = serde_json::to_string(frozen.graph)
         .map_err(|error| TrainError::Settings(format!("the network can't be written down: {error}")))?;
-    let specs = frozen.graph.param_specs();
+    let mut hash = blake3::Hasher::new();
+    for part in [env!("CARGO_PKG_VERSION"), &graph, frozen.transform] {
+        hash.update(&(part.len() as u64).to_le_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.update(hash_weights(frozen.graph, frozen.params).as_bytes());
+    Ok(hash.finalize().to_hex().to_string())
+}
+
+/// The hash of a network's weights, by name, shape and number.
+pub(crate) fn hash_weights(graph: &Graph, params: &Params) -> blake3::Hash {
+    let specs = graph.param_specs();
     // Tensor by tensor, so that many megabytes are hashed on all cores.
     let tensors = in_parallel(&specs, |(name, _)| {
         let mut hash = blake3::Hasher::new();
         hash.update(name.as_bytes());
-        let Some(tensor) = frozen.params.get(name) else { return *hash.finalize().as_bytes() };
+        let Some(tensor) = params.get(name) else { return *hash.finalize().as_bytes() };
         for &side in tensor.shape() {
             hash.update(&(side as u64).to_le_bytes());
         }
@@ -190,14 +204,10 @@ fn key(frozen: Frozen<'_>) -> Result<String, TrainError> {
         *hash.finalize().as_bytes()
     });
     let mut hash = blake3::Hasher::new();
-    for part in [env!("CARGO_PKG_VERSION"), &graph, frozen.transform] {
-        hash.update(&(part.len() as u64).to_le_bytes());
-        hash.update(part.as_bytes());
-    }
     for tensor in tensors {
         hash.update(&tensor);
     }
-    Ok(hash.finalize().to_hex().to_string())
+    hash.finalize()
 }
 
 /// `f` of all items in their order, on all cores.

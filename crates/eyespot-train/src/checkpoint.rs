@@ -1,10 +1,10 @@
 //! The run folder: what it takes to go on after a kill, and a line of metrics per epoch.
 
-use crate::{EpochRecord, Job, TrainError};
+use crate::{EpochRecord, Job, TrainError, cache};
 use eyespot_graph::{Params, Tensor};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct RunFolder {
     pub(crate) path: PathBuf,
+    about: Vec<(String, blake3::Hash)>,
     pub(crate) resume: bool,
     pub(crate) interval: Duration,
 }
@@ -21,7 +22,7 @@ pub struct RunFolder {
 impl RunFolder {
     /// A fresh run; a checkpoint that lies there is replaced.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), resume: false, interval: Duration::from_secs(1) }
+        Self { path: path.into(), about: Vec::new(), resume: false, interval: Duration::from_secs(1) }
     }
 
     /// Goes on from the checkpoint that lies there, to the same weights as if nothing had happened. Where the run
@@ -37,12 +38,20 @@ impl RunFolder {
         self
     }
 
+    /// Something else that decides what comes out, such as a list of the photos. A checkpoint is resumed only where
+    /// `text` is the same; where it isn't, the error says that `what` differs. Training itself sees to its settings,
+    /// the network, its starting weights and the labels.
+    pub fn about(mut self, what: &str, text: &str) -> Self {
+        self.about.push((what.to_owned(), blake3::hash(text.as_bytes())));
+        self
+    }
+
     fn checkpoint(&self) -> PathBuf {
         self.path.join("last.checkpoint")
     }
 
     /// Makes the folder, finds the checkpoint to go on from, and begins `metrics.jsonl` with its records.
-    pub(crate) fn open(&self, fingerprint: &str) -> Result<Option<Checkpoint>, TrainError> {
+    pub(crate) fn open(&self, fingerprint: &Fingerprint) -> Result<Option<Checkpoint>, TrainError> {
         fs::create_dir_all(&self.path).map_err(|error| TrainError::file(&self.path, error))?;
         let found = match self.resume && self.checkpoint().exists() {
             true => Some(Checkpoint::read(&self.checkpoint(), fingerprint)?),
@@ -87,7 +96,7 @@ pub(crate) struct Checkpoint {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct State {
     pub version: u32,
-    pub fingerprint: String,
+    pub fingerprint: Fingerprint,
     pub epochs_done: u64,
     pub best_epoch: u64,
     /// Accuracy and loss of the best as bits: JSON's decimals would not come back exactly.
@@ -98,7 +107,10 @@ pub(crate) struct State {
     pub history: Vec<EpochRecord>,
 }
 
-const VERSION: u32 = 1;
+/// What must be alike for a checkpoint to be of this run: what it is called, and its hash.
+pub(crate) type Fingerprint = BTreeMap<String, String>;
+
+const VERSION: u32 = 2;
 
 impl Checkpoint {
     /// One safetensors file; names carry the group they belong to.
@@ -124,7 +136,7 @@ impl Checkpoint {
         write_atomically(path, &bytes.map_err(|error| TrainError::file(path, error))?)
     }
 
-    fn read(path: &Path, fingerprint: &str) -> Result<Self, TrainError> {
+    fn read(path: &Path, fingerprint: &Fingerprint) -> Result<Self, TrainError> {
         let damaged = |reason: String| {
             TrainError::file(
                 path,
@@ -139,10 +151,13 @@ impl Checkpoint {
         if state.version != VERSION {
             return Err(damaged(format!("its format is {}, this eyespot reads {VERSION}", state.version)));
         }
-        if state.fingerprint != fingerprint {
-            return Err(damaged(
-                "it was written with other settings, another network or other data".to_owned(),
-            ));
+        let differs = |what: &&String| state.fingerprint.get(*what) != fingerprint.get(*what);
+        let all =
+            fingerprint.keys().chain(state.fingerprint.keys().filter(|k| !fingerprint.contains_key(*k)));
+        let differing: Vec<&str> = all.filter(differs).map(String::as_str).collect();
+        if !differing.is_empty() {
+            let them = differing.join(" and ");
+            return Err(damaged(format!("since it was written, these have changed: {them}")));
         }
         let mut groups =
             HashMap::from([("params", Vec::new()), ("optimizer", Vec::new()), ("best", Vec::new())]);
@@ -163,23 +178,32 @@ impl Checkpoint {
     }
 }
 
-/// What must be alike for a checkpoint to be of this run, as a hash.
-pub(crate) fn fingerprint(job: &Job<'_>) -> Result<String, TrainError> {
+/// What must be alike for a checkpoint to be of this run.
+pub(crate) fn fingerprint(job: &Job<'_>, run: &RunFolder) -> Result<Fingerprint, TrainError> {
     let json = |value: Result<String, serde_json::Error>| {
         value.map_err(|error| TrainError::Settings(format!("these settings can't be written down: {error}")))
     };
-    let mut hash = blake3::Hasher::new();
-    let mut part = |bytes: &[u8]| {
-        hash.update(&(bytes.len() as u64).to_le_bytes());
-        hash.update(bytes);
-    };
-    part(json(serde_json::to_string(job.settings))?.as_bytes());
-    part(json(serde_json::to_string(job.graph))?.as_bytes());
+    let settings = blake3::hash(json(serde_json::to_string(job.settings))?.as_bytes());
+    let network = blake3::hash(json(serde_json::to_string(job.graph))?.as_bytes());
+    let mut samples = blake3::Hasher::new();
     for source in [Some(&*job.train), job.validation.as_deref()].into_iter().flatten() {
-        part(&source.labels().iter().flat_map(|label| label.to_le_bytes()).collect::<Vec<u8>>());
-        part(&source.input_len().to_le_bytes());
+        for number in [source.labels().len(), source.input_len()] {
+            samples.update(&(number as u64).to_le_bytes());
+        }
+        samples.update(&source.labels().iter().flat_map(|label| label.to_le_bytes()).collect::<Vec<u8>>());
     }
-    Ok(hash.finalize().to_hex().to_string())
+    let own = [
+        ("the settings", settings),
+        ("the network", network),
+        ("the starting weights", cache::hash_weights(job.graph, job.params)),
+        ("the labels", samples.finalize()),
+    ];
+    let own = own.map(|(what, hash)| (what.to_owned(), hash));
+    Ok(own
+        .into_iter()
+        .chain(run.about.clone())
+        .map(|(what, hash)| (what, hash.to_hex().to_string()))
+        .collect())
 }
 
 /// A file appears whole or not at all: written beside, brought to the disk, renamed.

@@ -108,10 +108,12 @@ impl<'a> Run<'a> {
         for notice in told.iter().chain(&classes.notices) {
             observer.notice(notice);
         }
-        let fingerprint = checkpoint::fingerprint(&job)?;
-        let found = match job.run {
-            Some(run) => run.open(&fingerprint)?,
-            None => None,
+        let (found, fingerprint) = match job.run {
+            Some(run) => {
+                let fingerprint = checkpoint::fingerprint(&job, run)?;
+                (run.open(&fingerprint)?, fingerprint)
+            }
+            None => (None, checkpoint::Fingerprint::default()),
         };
         if job.run.is_some_and(|run| run.resume) && found.is_none() {
             observer.notice("there is no checkpoint to resume from yet, so training begins anew");

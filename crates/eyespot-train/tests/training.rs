@@ -151,7 +151,15 @@ fn a_checkpoint_of_other_settings_or_a_damaged_one_is_refused() {
     let other = Settings { seed: 1, ..settings() };
     let again = RunFolder::resume(folder.path());
     let error = run(&graph, &params, &other, &mut clouds(43, 0), None, Some(&again), &mut told).unwrap_err();
-    assert!(error.to_string().contains("other settings"), "{error}");
+    assert!(error.to_string().contains("changed: the settings)"), "{error}");
+    let others = initialise(&graph, 2);
+    let error =
+        run(&graph, &others, &settings(), &mut clouds(43, 0), None, Some(&again), &mut told).unwrap_err();
+    assert!(error.to_string().contains("changed: the starting weights)"), "{error}");
+    let more = RunFolder::resume(folder.path()).about("the photos", "another.jpg");
+    let error =
+        run(&graph, &params, &settings(), &mut clouds(42, 0), None, Some(&more), &mut told).unwrap_err();
+    assert!(error.to_string().contains("changed: the labels and the photos)"), "{error}");
     let path = folder.path().join("last.checkpoint");
     let bytes = std::fs::read(&path).unwrap();
     for length in [0, 7, 100, bytes.len() - 1] {

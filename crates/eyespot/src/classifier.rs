@@ -3,6 +3,7 @@
 use crate::classes::Classes;
 use crate::evaluation::Scored;
 use crate::network::{find, input_shape};
+use crate::set_aside::SetAside;
 use crate::{Error, Evaluation, PathPrediction, Prediction};
 use eyespot_cpu::Cpu;
 use eyespot_data::{Batch, Dataset, Limits, Loader, LoaderOptions, SplitOptions, Transform};
@@ -27,6 +28,7 @@ pub struct Classifier {
     classes: Classes,
     transform: Transform,
     loss: Loss,
+    set_aside: Option<SetAside>,
     device: Cpu,
     top_k: usize,
     batch: usize,
@@ -50,7 +52,8 @@ impl Classifier {
             Some(loss) => serde_json::from_value(loss.clone()).map_err(|e| damaged("loss", e))?,
             None => Loss::CROSS_ENTROPY,
         };
-        Self::new(model.graph, model.params, Classes::new(model.classes), transform, loss)
+        let classifier = Self::new(model.graph, model.params, Classes::new(model.classes), transform, loss)?;
+        Ok(Self { set_aside: SetAside::read(&path), ..classifier })
     }
 
     /// A network of the zoo with published weights, the file with its classes (a class a line in the order of the
@@ -89,6 +92,7 @@ impl Classifier {
             classes,
             transform,
             loss,
+            set_aside: None,
             device: Cpu::new(0),
             top_k: 5,
             batch: 1,
@@ -273,7 +277,8 @@ impl Classifier {
         Prediction::new(self.classes.names(), &probabilities, &logits, self.top_k)
     }
 
-    /// Measures the classifier on labelled pictures: the test part of the data, else the validation part, else all.
+    /// Measures the classifier on labelled pictures: the test part of the data, else the validation part, else all. Of
+    /// the very photos that its run divided itself, only those are taken that it didn't learn from.
     ///
     /// # Errors
     /// Data that can't be found, or whose classes the classifier doesn't know.
@@ -284,8 +289,13 @@ impl Classifier {
             aliases: self.classes.aliases(),
             ..SplitOptions::default()
         };
-        let dataset = Dataset::open(data, &options)?;
-        let samples = dataset.evaluation();
+        let mut dataset = Dataset::open(data, &options)?;
+        let mut samples = dataset.evaluation();
+        if let Some(set_aside) = &self.set_aside {
+            let (only, notice) = set_aside.only(&dataset.path, samples);
+            samples = only;
+            dataset.notices.extend(notice);
+        }
         let order = (0..samples.len()).collect();
         let mut scored = Scored::default();
         for batch in Loader::new(&samples, order, self.loading())? {

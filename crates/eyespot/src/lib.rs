@@ -21,6 +21,7 @@ mod evaluation;
 mod network;
 mod options;
 mod prediction;
+mod set_aside;
 mod suggest;
 mod training;
 

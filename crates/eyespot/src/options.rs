@@ -206,6 +206,12 @@ impl TrainingOptions {
         toml::to_string(self).unwrap_or_default()
     }
 
+    /// Without the settings that don't decide what comes out: names of files and folders, threads.
+    pub(crate) fn decisive(&self) -> Self {
+        let (data, weights, output, cache, threads) = Default::default();
+        Self { data, weights, output, cache, threads, ..self.clone() }
+    }
+
     /// The names of all settings, as in TOML and on the command line.
     pub const KEYS: [&'static str; 33] = [
         "data",

@@ -104,7 +104,7 @@ pub struct PredictArgs {
     /// How predictions are written
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
-    /// Say `uncertain` where the probability is below this (0..1); with two classes: where class 2 begins
+    /// Say `uncertain` where the probability is below this (0..1)
     #[arg(long, value_name = "P", value_parser = probability)]
     pub threshold: Option<f32>,
     /// Pictures computed at once

@@ -19,17 +19,26 @@ fn a_trained_run_has_its_files_and_knows_the_colours() {
     // A fifth of ten pictures in each of three classes.
     assert_eq!(predictions.lines().count(), 1 + 6);
 
-    let report = eyespot(folder.path(), "evaluate run photos --json").ok();
+    // Only photos that it didn't learn from are measured, also after more came.
+    save(&folder.path().join("photos/red/later.png"), 0, 99);
+    let answer = eyespot(folder.path(), "evaluate run photos --json");
+    assert!(answer.err.contains("the 6 photos that the run set aside"), "{}", answer.err);
+    let report = &json_lines(&answer.ok())[0];
+    assert_eq!(report["images"], 6);
+    // A copy is another folder, and all of it is measured.
+    std::fs::rename(folder.path().join("photos"), folder.path().join("others")).expect("renames");
+    std::fs::create_dir(folder.path().join("photos")).expect("makes the folder");
+    let report = eyespot(folder.path(), "evaluate run others --json").ok();
     let report = &json_lines(&report)[0];
-    assert_eq!(report["images"], 30);
+    assert_eq!(report["images"], 31);
     assert!(report["accuracy"].as_f64().expect("a number") > 0.9, "{report}");
     assert_eq!(report["classes"][0]["name"], "blue");
-    assert_eq!(report["classes"][0]["support"], 10);
+    assert_eq!(report["classes"][2]["support"], 11);
     assert_eq!(report["confusion"].as_array().map(Vec::len), Some(3));
     for key in ["top5_accuracy", "loss", "auc", "mistakes", "unreadable"] {
         assert!(report.get(key).is_some(), "{key} is missing");
     }
-    let text = eyespot(folder.path(), "evaluate run photos").ok();
+    let text = eyespot(folder.path(), "evaluate run others").ok();
     assert!(text.starts_with("accuracy ") && text.contains("precision"), "{text}");
 
     // A red picture among the blue ones and a blue one where it belongs.
@@ -65,7 +74,12 @@ fn one_or_two_threads_give_the_same_bytes() {
 #[test]
 fn a_killed_run_goes_on_to_the_same_model() {
     let folder = photos(10);
-    let flags = |run: &str| format!("train photos --output {run} --epochs 40 --threads 1 {QUICK}");
+    let flags = |run: &str| {
+        format!(
+            "train photos --output {run} --epochs 120 --threads 1 --optimizer sgd --schedule onecycle --ema 0.9 --balance \
+             sampler --crop 32 --resize 32 --batch-size 8 --augment strong"
+        )
+    };
     eyespot(folder.path(), &flags("whole")).ok();
 
     let args = flags("killed");
@@ -83,6 +97,22 @@ fn a_killed_run_goes_on_to_the_same_model() {
     child.kill().expect("it can be killed");
     child.wait().expect("it ends");
     assert!(checkpoint.exists(), "no checkpoint was written");
+    assert!(
+        !folder.path().join("killed/model.safetensors").exists(),
+        "it was done before it could be killed"
+    );
+
+    // What would lead elsewhere is refused by name, and the run can still go on.
+    let other = eyespot(folder.path(), "train --resume --output killed --epochs 7").fails(2);
+    assert!(other.contains("epochs was 120, now it is 7"), "{other}");
+    let photo = folder.path().join("photos/red/0.png");
+    let before = std::fs::read(&photo).expect("reads");
+    save(&photo.with_file_name("0.png"), 1, 5);
+    std::fs::write(folder.path().join("photos/red/new.png"), &before).expect("writes");
+    let other = eyespot(folder.path(), "train --resume --output killed").fails(1);
+    assert!(other.contains("have changed:") && other.contains("the photos"), "{other}");
+    std::fs::remove_file(folder.path().join("photos/red/new.png")).expect("removes");
+    std::fs::write(&photo, before).expect("writes");
 
     let err = eyespot(folder.path(), "train --resume --output killed").ok();
     assert!(err.contains("validation accuracy"), "{err}");

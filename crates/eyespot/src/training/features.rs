@@ -47,7 +47,7 @@ pub(super) fn sources(
         let mut progress = |done: usize, all: usize| listener.features(what, done, all);
         let features = cache.features(front, &mut pictures, &digest, BATCH, &mut progress)?;
         let paths = features.samples.iter().map(|&sample| samples[sample].path.clone()).collect();
-        Ok(Part { source: Box::new(features.source), paths })
+        Ok(Part { source: Box::new(features.source), paths, key: features.key })
     };
     let train = part(&context.dataset.train, "training photos", augment, views)?;
     let validation = match &context.dataset.val[..] {

@@ -187,6 +187,7 @@ impl Training {
         let settings = defaults::settings(&options, plan.loss);
         settings.check()?;
         let outputs = Outputs::open(&options, self.resume)?;
+        let photos = photos(&dataset);
         let device = Cpu::new(options.threads.unwrap_or(0));
         let context = Context {
             options: &options,
@@ -204,6 +205,10 @@ impl Training {
             true => RunFolder::resume(&outputs.folder),
             false => RunFolder::new(&outputs.folder),
         };
+        let run = run
+            .about("the photos", &photos)
+            .about("config.toml", &options.decisive().to_toml())
+            .about("the frozen layers", &train.key);
         let job = Job {
             device: &device,
             graph: &plan.graph,
@@ -284,6 +289,22 @@ struct Part {
     source: Box<dyn Source>,
     /// The file of each sample.
     paths: Vec<PathBuf>,
+    /// What the frozen layers before it are, as a hash; empty where there are none.
+    key: String,
+}
+
+/// The photos by name and size. Hashing their content would read all of them once more.
+fn photos(dataset: &Dataset) -> String {
+    let mut list = String::new();
+    for part in [&dataset.train, &dataset.val] {
+        for sample in part {
+            let name = sample.path.strip_prefix(&dataset.path).unwrap_or(&sample.path);
+            let size = std::fs::metadata(&sample.path).map_or(0, |file| file.len());
+            list += &format!("{} {size}\n", name.display());
+        }
+        list.push('\n');
+    }
+    list
 }
 
 fn json(value: &impl serde::Serialize) -> Result<serde_json::Value, Error> {

@@ -77,6 +77,7 @@ pub(super) fn sources(context: &Context<'_>) -> Result<(Part, Option<Part>), Err
     let part = |samples: &[Sample], augment: Augment| Part {
         source: Box::new(PictureSource::new(context, samples, augment)),
         paths: samples.iter().map(|sample| sample.path.clone()).collect(),
+        key: String::new(),
     };
     let validation =
         (!context.dataset.val.is_empty()).then(|| part(&context.dataset.val, Augment::default()));

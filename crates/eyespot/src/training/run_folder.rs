@@ -4,7 +4,7 @@ use super::{Context, Part};
 use crate::{Error, TrainingOptions};
 use eyespot_formats::write_atomically;
 use eyespot_graph::{Device, Params};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub(super) struct Outputs {
     pub folder: PathBuf,
@@ -29,6 +29,10 @@ impl Outputs {
         }
         let outputs = Self { folder };
         let config = outputs.folder.join("config.toml");
+        if resume && config.exists() {
+            same_settings(options, &config)?;
+            return Ok(outputs);
+        }
         write_atomically(&config, |file| file.write_all(options.to_toml().as_bytes()))?;
         Ok(outputs)
     }
@@ -72,4 +76,27 @@ impl Outputs {
         })?;
         Ok(Scored { images, accuracy: right as f64 / images.max(1) as f64 })
     }
+}
+
+/// That a run goes on with the settings it began with: others would give neither the old model nor the new one.
+fn same_settings(options: &TrainingOptions, config: &Path) -> Result<(), Error> {
+    let text = std::fs::read_to_string(config).map_err(|e| Error::file(config, e))?;
+    let began = TrainingOptions::from_toml(&text).map_err(|e| Error::file(config, e))?;
+    let table = |options: TrainingOptions| toml::Table::try_from(options).unwrap_or_default();
+    let (began, now) = (table(began.decisive()), table(options.decisive()));
+    let value =
+        |table: &toml::Table, key: &str| table.get(key).map_or("not set".to_owned(), ToString::to_string);
+    let differs = |key: &&&str| began.get(**key) != now.get(**key);
+    let changes: Vec<String> = TrainingOptions::KEYS
+        .iter()
+        .filter(differs)
+        .map(|key| format!("{key} was {}, now it is {}", value(&began, key), value(&now, key)))
+        .collect();
+    if changes.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Usage(format!(
+        "a run goes on with the settings it began with, but {}; leave that out, or begin a new run with another --output",
+        changes.join(", ")
+    )))
 }
