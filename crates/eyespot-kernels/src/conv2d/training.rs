@@ -67,7 +67,11 @@ impl Conv2dTraining {
                     BackwardInput::Direct(phases.into_iter().map(|g| Direct::new(isa, g)).collect())
                 }
             };
-            Plan::Direct { forward, backward_input, backward_weights: WeightGradient::new(isa, shape) }
+            Plan::Direct {
+                forward,
+                backward_input,
+                backward_weights: WeightGradient::new(isa, shape, max_images),
+            }
         };
         Self { shape, max_images, plan }
     }
@@ -86,7 +90,7 @@ impl Conv2dTraining {
                         plan.packed_len() + plan.scratch_len(threads, self.max_images)
                     }
                 };
-                forward.max(backward_input).max(backward_weights.scratch_len(self.max_images))
+                forward.max(backward_input).max(backward_weights.scratch_len(threads, self.max_images))
             }
             Plan::Depthwise { forward, backward_weights, .. } => {
                 forward.packed_len().max(backward_weights.scratch_len(self.max_images))

@@ -71,6 +71,36 @@ unsafe fn weight_1d<S: Simd>(g: [S::V; 3]) -> [S::V; PATCH] {
     }
 }
 
+/// `A y`.
+#[inline(always)]
+unsafe fn output_gradient_1d<S: Simd>(y: [S::V; OUT]) -> [S::V; PATCH] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let four = S::splat(4.0);
+        let (a, b) = (S::add(y[0], y[2]), S::add(y[1], y[3]));
+        let c = S::fma(four, y[2], y[0]);
+        let d = S::fma(S::splat(8.0), y[3], S::add(y[1], y[1]));
+        [y[0], S::add(a, b), S::sub(a, b), S::add(c, d), S::sub(c, d), y[3]]
+    }
+}
+
+/// `Gᵀ m`.
+#[inline(always)]
+unsafe fn weight_gradient_1d<S: Simd>(m: [S::V; PATCH]) -> [S::V; 3] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let sixth = S::splat(1.0 / 6.0);
+        let (s, d) = (S::add(m[1], m[2]), S::sub(m[2], m[1]));
+        let (p, q) = (S::add(m[3], m[4]), S::sub(m[3], m[4]));
+        let outer = S::fma(S::splat(0.25), m[0], S::mul(S::splat(1.0 / 24.0), p));
+        [
+            S::sub(outer, S::mul(sixth, s)),
+            S::fma(S::splat(1.0 / 12.0), q, S::mul(sixth, d)),
+            S::fma(sixth, S::sub(p, s), m[5]),
+        ]
+    }
+}
+
 /// Transforms the 6×6 pixels at `pixels` (row by row), `channels` floats each, into `out`, where the next number of
 /// the patch is `stride` floats away. Writes whole vectors.
 ///
@@ -194,5 +224,76 @@ pub(super) unsafe fn weights<S: Simd>(kernels: &[S::V; 9], out: *mut f32, stride
                 S::store(out.add((i * PATCH + j) * stride), t[j]);
             }
         }
+    }
+}
+
+/// Transforms the gradients at the 4×4 pixels of a patch of the output: the transpose of [`output`]. Otherwise as
+/// [`input`].
+///
+/// # Safety
+/// The pointers lead to that many floats.
+#[inline(always)]
+pub(super) unsafe fn output_gradient<S: Simd>(
+    pixels: &[*const f32; OUT * OUT],
+    channels: usize,
+    out: *mut f32,
+    stride: usize,
+) {
+    let mut c = 0;
+    while c < channels {
+        let lanes = S::LANES.min(channels - c);
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut half = [[S::splat(0.0); OUT]; PATCH];
+            for j in 0..OUT {
+                let mut y = [S::splat(0.0); OUT];
+                for i in 0..OUT {
+                    let p = pixels[i * OUT + j].add(c);
+                    y[i] = if lanes == S::LANES { S::load(p) } else { S::load_partial(p, lanes) };
+                }
+                let t = output_gradient_1d::<S>(y);
+                for i in 0..PATCH {
+                    half[i][j] = t[i];
+                }
+            }
+            for i in 0..PATCH {
+                let t = output_gradient_1d::<S>(half[i]);
+                for j in 0..PATCH {
+                    S::store(out.add((i * PATCH + j) * stride + c), t[j]);
+                }
+            }
+        }
+        c += S::LANES;
+    }
+}
+
+/// Transforms the gradients at a vector of transformed kernels, numbers `stride` floats apart, into those at the 3×3
+/// kernels, tap by tap: the transpose of [`weights`].
+///
+/// # Safety
+/// The pointer leads to whole vectors.
+#[inline(always)]
+pub(super) unsafe fn weights_gradient<S: Simd>(sums: *const f32, stride: usize) -> [S::V; 9] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut half = [[S::splat(0.0); PATCH]; 3];
+        for j in 0..PATCH {
+            let mut m = [S::splat(0.0); PATCH];
+            for i in 0..PATCH {
+                m[i] = S::load(sums.add((i * PATCH + j) * stride));
+            }
+            let t = weight_gradient_1d::<S>(m);
+            for i in 0..3 {
+                half[i][j] = t[i];
+            }
+        }
+        let mut kernels = [S::splat(0.0); 9];
+        for i in 0..3 {
+            let t = weight_gradient_1d::<S>(half[i]);
+            for j in 0..3 {
+                kernels[3 * i + j] = t[j];
+            }
+        }
+        kernels
     }
 }
