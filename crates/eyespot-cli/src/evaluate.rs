@@ -65,6 +65,7 @@ fn table(out: &mut String, e: &Evaluation) -> std::fmt::Result {
     if shown.len() <= TABLE_CLASSES {
         confusion(out, e, &shown, width)?;
     }
+    sureness(out, e)?;
     if !e.mistakes.is_empty() {
         writeln!(out, "\nmistakes ({})", e.mistakes.len())?;
     }
@@ -94,4 +95,18 @@ fn confusion(out: &mut String, e: &Evaluation, shown: &[usize], width: usize) ->
         writeln!(out)?;
     }
     Ok(())
+}
+
+/// When to trust an answer: how often it is right where the probability is high.
+fn sureness(out: &mut String, e: &Evaluation) -> std::fmt::Result {
+    writeln!(out, "\nat least this sure  pictures    right")?;
+    for probability in [0.5, 0.8, 0.9, 0.99] {
+        let (named, right) = e.confidence.at_least(probability);
+        if named > 0 {
+            let share = 100.0 * right as f64 / named as f64;
+            writeln!(out, "{probability:18.2}  {named:8}  {share:5.1} %")?;
+        }
+    }
+    let off = 100.0 * e.confidence.calibration_error();
+    writeln!(out, "between how sure it is and how often it is right lie {off:.1} points (calibration error)")
 }

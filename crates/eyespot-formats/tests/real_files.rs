@@ -2,17 +2,21 @@
 
 use eyespot_formats::{Fitted, fit_weights, read_weights};
 use eyespot_graph::zoo;
+use std::io::Write;
 use std::path::PathBuf;
 
 fn data(file: &str) -> Option<PathBuf> {
-    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
-    let folder = std::env::var_os("EYESPOT_TEST_DATA").map_or_else(|| PathBuf::from(default), PathBuf::from);
-    let path = folder.join(file);
-    if !path.exists() {
-        println!("skipped: no test data ({file}); EYESPOT_TEST_DATA names its folder");
-        return None;
+    let named = std::env::var_os("EYESPOT_TEST_DATA").map(PathBuf::from);
+    let beside = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data"));
+    let path = named.clone().unwrap_or_else(beside).join(file);
+    if path.exists() {
+        return Some(path);
     }
-    Some(path)
+    assert!(named.is_none(), "EYESPOT_TEST_DATA is set, but there is no {}", path.display());
+    // Past the test harness, which shows nothing that a passing test prints.
+    let _ =
+        writeln!(std::io::stderr(), "skipped: a test with {file}; EYESPOT_TEST_DATA says where the data is");
+    None
 }
 
 #[test]

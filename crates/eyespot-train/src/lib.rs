@@ -8,6 +8,7 @@
 mod cache;
 mod cache_file;
 mod checkpoint;
+mod confidence;
 mod error;
 mod frozen;
 mod imbalance;
@@ -23,6 +24,7 @@ mod trainer;
 
 pub use cache::{Digest, FeatureCache, Features, Frozen, hash_file};
 pub use checkpoint::RunFolder;
+pub use confidence::Confidence;
 pub use error::TrainError;
 pub use frozen::FrozenSource;
 pub use loss::{Loss, Targets};

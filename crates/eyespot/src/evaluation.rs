@@ -1,7 +1,7 @@
 //! How good a classifier is on labelled pictures.
 
 use crate::{Classifier, Error};
-use eyespot_train::{ClassMetrics, Metrics};
+use eyespot_train::{ClassMetrics, Confidence, Metrics};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -50,6 +50,9 @@ pub struct Evaluation {
     pub mistakes: Vec<Mistake>,
     /// The pictures that can't be read; they are not measured.
     pub unreadable: Vec<Unreadable>,
+    /// How sure the classifier was of each picture, and whether rightly. Not part of the JSON.
+    #[serde(skip)]
+    pub confidence: Confidence,
     /// What one should know about the data.
     #[serde(skip)]
     pub notices: Vec<String>,
@@ -77,6 +80,7 @@ impl Scored {
         let outputs = self.scores.len() / self.labels.len();
         let (loss, names) = (classifier.loss(), classifier.classes());
         let metrics = Metrics::new(loss, &self.scores, outputs, &self.labels)?;
+        let confidence = Confidence::new(loss, &self.scores, outputs, &self.labels);
         let class =
             |(i, name): (usize, &String)| ClassEvaluation { name: name.clone(), metrics: metrics.class(i) };
         let classes = names.iter().enumerate().map(class).collect();
@@ -93,6 +97,6 @@ impl Scored {
         let mistakes = pictures.filter_map(mistake).collect();
         let unreadable =
             self.unreadable.into_iter().map(|(path, error)| Unreadable { path, error }).collect();
-        Ok(Evaluation { metrics, classes, mistakes, unreadable, notices })
+        Ok(Evaluation { metrics, classes, mistakes, unreadable, confidence, notices })
     }
 }

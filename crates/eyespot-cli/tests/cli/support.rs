@@ -1,6 +1,7 @@
 //! Pictures to work on and the binary to run.
 
 use image::{Rgb, RgbImage};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -87,13 +88,16 @@ pub fn trained(each: usize) -> tempfile::TempDir {
 
 /// The real data, or `None` after saying that a test is skipped.
 pub fn real_data(test: &str) -> Option<PathBuf> {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
-    let path = PathBuf::from(std::env::var_os("EYESPOT_TEST_DATA").unwrap_or_else(|| beside.into()));
-    if !path.is_dir() {
-        println!("skipped: no test data for {test}; EYESPOT_TEST_DATA says where it is");
-        return None;
+    let named = std::env::var_os("EYESPOT_TEST_DATA").map(PathBuf::from);
+    let beside = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data"));
+    let path = named.clone().unwrap_or_else(beside);
+    if path.exists() {
+        return Some(path);
     }
-    Some(path)
+    assert!(named.is_none(), "EYESPOT_TEST_DATA is set, but there is no {}", path.display());
+    // Past the test harness, which shows nothing that a passing test prints.
+    let _ = writeln!(std::io::stderr(), "skipped: {test}; EYESPOT_TEST_DATA says where the data is");
+    None
 }
 
 /// JSON objects, one a line.

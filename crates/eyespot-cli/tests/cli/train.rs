@@ -40,6 +40,7 @@ fn a_trained_run_has_its_files_and_knows_the_colours() {
     }
     let text = eyespot(folder.path(), "evaluate run others").ok();
     assert!(text.starts_with("accuracy ") && text.contains("precision"), "{text}");
+    assert!(text.contains("at least this sure") && text.contains("calibration error"), "{text}");
 
     // A red picture among the blue ones and a blue one where it belongs.
     save(&folder.path().join("mixed/blue/red.png"), 0, 77);

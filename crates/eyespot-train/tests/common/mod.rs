@@ -3,6 +3,7 @@
 use eyespot_graph::{
     Builder, Device, DeviceError, Graph, Inference, Op, Optimizer, Params, Shape, Tensor, Training, Update,
 };
+use eyespot_train::InMemory;
 
 /// The linear layer `fc` with `inputs` and `outputs`.
 pub fn graph(inputs: usize, outputs: usize, sigmoid: bool) -> Graph {
@@ -169,4 +170,16 @@ impl Training for Learning {
     fn memory_bytes(&self) -> usize {
         0
     }
+}
+
+/// Numbers of a sample of [`clouds`].
+pub const INPUTS: usize = 6;
+
+/// Three clouds that a line nearly tells apart.
+pub fn clouds(samples: usize, salt: usize) -> InMemory {
+    let labels: Vec<u32> = (0..samples).map(|i| (i % 3) as u32).collect();
+    let noise = |i: usize| ((i * 2654435761 + salt * 40503) % 1009) as f32 / 1009.0 - 0.5;
+    let input = |i: usize| if i % INPUTS == labels[i / INPUTS] as usize { 1.0 } else { 0.0 };
+    let inputs = (0..samples * INPUTS).map(|i| input(i) + 1.5 * noise(i)).collect();
+    InMemory::new(inputs, labels, INPUTS, 1).unwrap()
 }
