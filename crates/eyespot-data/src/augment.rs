@@ -126,10 +126,11 @@ pub struct Augment {
 
 impl Augment {
     /// The presets' names.
-    pub const PRESETS: [&'static str; 3] = ["none", "light", "strong"];
+    pub const PRESETS: [&'static str; 4] = ["none", "light", "strong", "digits"];
 
     /// `none`; `light`, parts of at least a third and mirroring, for a few hundred photos and a pretrained network;
-    /// `strong`, all of it, for training from scratch with many epochs.
+    /// `strong`, all of it, for training from scratch with many epochs; `digits`, moved, scaled and turned a little but
+    /// never mirrored, for characters in the middle of their picture.
     ///
     /// # Errors
     /// If no preset has that name.
@@ -153,6 +154,11 @@ impl Augment {
                 mixup: 0.2,
                 cutmix: 1.0,
                 ..light
+            }),
+            "digits" => Ok(Augment {
+                resized_crop: Some(ResizedCrop { scale: (0.75, 1.0), ratio: (0.85, 1.0 / 0.85) }),
+                rotation: 10.0,
+                ..Augment::default()
             }),
             other => {
                 let known = Augment::PRESETS.join(", ");

@@ -92,7 +92,7 @@ pub enum Balance {
 pub enum AugmentKind {
     /// Not at all.
     None,
-    /// Crops, flips, a little rotation and colour.
+    /// Crops and flips; digits of IDX files are moved, scaled and turned a little instead.
     Light,
     /// Also perspective, grey, blur, erased parts, and pictures mixed.
     Strong,

@@ -1,59 +1,62 @@
-//! Pictures of two classes for the course's examples: drawn ones, or those of a folder.
+//! Pictures for the course's examples: drawn ones, or those of a folder.
 
-use eyespot_data::drawn::{Factors, draw};
-use eyespot_data::{Dataset, Loader, LoaderOptions, SplitOptions, Transform};
+#![allow(dead_code)] // an example takes what it needs
+
+use eyespot_data::drawn::{Factors, KINDS, draw};
+use eyespot_data::{Dataset, Loader, LoaderOptions, Sample, SplitOptions, Transform};
+use eyespot_train::InMemory;
+use std::ops::Range;
 use std::path::Path;
 
 /// Where the examples put their figures.
-#[allow(dead_code)] // not every example draws one
 pub const FOLDER: &str = "eyespot-course";
 
 /// Pictures made ready for a network.
 #[derive(Default)]
 pub struct Pictures {
     pub names: Vec<String>,
-    /// 0 or 1.
     pub labels: Vec<u32>,
     /// One picture behind the other, height × width × channels.
     pub inputs: Vec<f32>,
 }
 
 /// Pictures to learn from, and others that are only looked at afterwards.
-pub struct TwoClasses {
-    /// What label 0 and label 1 mean.
-    pub classes: [String; 2],
+pub struct Data {
+    /// What the labels mean.
+    pub classes: Vec<String>,
     pub seen: Pictures,
     pub new: Pictures,
 }
 
-impl TwoClasses {
-    /// 64 drawn pictures of fish (0) and butterflies (1) with `side` pixels, and 32 new ones.
-    pub fn drawn(side: u32, transform: &Transform) -> anyhow::Result<Self> {
-        let classes = ["fish".to_owned(), "butterfly".to_owned()];
-        let some = |numbers: std::ops::Range<u64>| {
+impl Data {
+    /// So many drawn pictures, `side` pixels a side, of these kinds in turn: label 0 is the first of `kinds`.
+    pub fn drawn(
+        kinds: &[&str],
+        (seen, new): (u64, u64),
+        side: u32,
+        transform: &Transform,
+    ) -> anyhow::Result<Self> {
+        let some = |numbers: Range<u64>| {
             let mut pictures = Pictures::default();
             for number in numbers {
-                let label = (number % 2) as usize;
-                // Butterflies are the first kind that can be drawn, fish the second.
-                let picture = draw(1 - label, side, &Factors::all(0.3), number);
+                let label = number as usize % kinds.len();
+                let kind = KINDS.iter().position(|kind| *kind == kinds[label]).unwrap_or(0);
                 let mut input = vec![0.0; transform.len()];
-                transform.apply(&picture, &mut input)?;
+                transform.apply(&draw(kind, side, &Factors::all(0.3), number), &mut input)?;
                 pictures.inputs.extend(input);
                 pictures.labels.push(label as u32);
-                pictures.names.push(format!("{}{number:02}", classes[label]));
+                pictures.names.push(format!("{}{number:02}", kinds[label]));
             }
             anyhow::Ok(pictures)
         };
-        Ok(Self { seen: some(0..64)?, new: some(64..96)?, classes })
+        let classes = kinds.iter().map(|kind| (*kind).to_owned()).collect();
+        Ok(Self { classes, seen: some(0..seen)?, new: some(seen..seen + new)? })
     }
 
-    /// The pictures of `path/CLASS/` or `path/{train,val}/CLASS/`, two classes in all.
+    /// The pictures of `path/CLASS/`, a fifth of them as new ones, or of `path/{train,val}/CLASS/`.
     pub fn of_folder(path: &Path, transform: &Transform) -> anyhow::Result<Self> {
         let data = Dataset::open(path, &SplitOptions::default())?;
-        let Ok(classes) = <[String; 2]>::try_from(data.classes.clone()) else {
-            anyhow::bail!("{} has {} classes; this example takes two", path.display(), data.classes.len());
-        };
-        let read = |samples: &[eyespot_data::Sample]| {
+        let read = |samples: &[Sample]| {
             let order = (0..samples.len()).collect();
             let mut pictures = Pictures::default();
             for batch in Loader::new(samples, order, LoaderOptions::new(transform.clone()))? {
@@ -63,14 +66,41 @@ impl TwoClasses {
                 }
                 pictures.inputs.extend(batch.inputs);
                 pictures.labels.extend(batch.labels.iter().map(|&label| label as u32));
-                let name = |path: &std::path::PathBuf| {
-                    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-                };
-                pictures.names.extend(batch.paths.iter().map(name));
+                let names = batch.paths.iter().map(|path| path.file_name().unwrap_or_default());
+                pictures.names.extend(names.map(|name| name.to_string_lossy().into_owned()));
             }
             anyhow::Ok(pictures)
         };
-        Ok(Self { seen: read(&data.train)?, new: read(&data.val)?, classes })
+        Ok(Self { seen: read(&data.train)?, new: read(&data.val)?, classes: data.classes })
+    }
+
+    /// Fish (0) and butterflies (1), or the two classes of a folder.
+    pub fn two_classes(
+        folder: Option<&Path>,
+        count: (u64, u64),
+        side: u32,
+        transform: &Transform,
+    ) -> anyhow::Result<Self> {
+        let Some(folder) = folder else {
+            return Self::drawn(&["fish", "butterfly"], count, side, transform);
+        };
+        let data = Self::of_folder(folder, transform)?;
+        if data.classes.len() != 2 {
+            anyhow::bail!("{} has {} classes; this example takes two", folder.display(), data.classes.len());
+        }
+        Ok(data)
+    }
+}
+
+impl Pictures {
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// For the training loop.
+    pub fn source(&self) -> anyhow::Result<InMemory> {
+        let length = self.inputs.len() / self.len().max(1);
+        Ok(InMemory::new(self.inputs.clone(), self.labels.clone(), length, 1)?)
     }
 }
 
@@ -82,5 +112,5 @@ pub fn print_predictions(what: &str, pictures: &Pictures, scores: &[f32]) {
         right += usize::from(predicted == *label);
         println!("{name} with label {label} is predicted as {predicted}");
     }
-    println!("{right} of {} {what} right\n", pictures.names.len());
+    println!("{right} of {} {what} right\n", pictures.len());
 }

@@ -8,8 +8,8 @@ use eyespot_cpu::Cpu;
 use eyespot_data::{Fit, Transform};
 use eyespot_figure::{Cell, Chart, Grid, Mark, beside, save_png, signed};
 use eyespot_graph::{Device, Graph, Optimizer, Params, initialise};
-use eyespot_train::{BatchSize, EpochRecord, InMemory, Job, Loss, Observer, Schedule, Settings, train};
-use pictures::{FOLDER, TwoClasses, print_predictions};
+use eyespot_train::{BatchSize, EpochRecord, Job, Loss, Observer, Schedule, Settings, train};
+use pictures::{Data, FOLDER, print_predictions};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -33,10 +33,7 @@ pub fn run(graph: &Graph, shown: &str) -> anyhow::Result<()> {
     // Grey levels from 0 to 1.
     let (mean, std) = (vec![0.0], vec![1.0]);
     let transform = Transform { mean, std, fit: Fit::Squash, ..Transform::unscaled(SIDE, SIDE, 1) };
-    let data = match &folder {
-        None => TwoClasses::drawn(SIDE, &transform)?,
-        Some(folder) => TwoClasses::of_folder(folder, &transform)?,
-    };
+    let data = Data::two_classes(folder.as_deref(), (64, 32), SIDE, &transform)?;
     println!("label 0: {}, label 1: {}", data.classes[0], data.classes[1]);
 
     let settings = Settings {
@@ -51,7 +48,7 @@ pub fn run(graph: &Graph, shown: &str) -> anyhow::Result<()> {
     };
     let device = Cpu::new(1);
     let params = initialise(graph, 0);
-    let mut samples = InMemory::new(data.seen.inputs.clone(), data.seen.labels.clone(), PIXELS, 1)?;
+    let mut samples = data.seen.source()?;
     let job = Job {
         device: &device,
         graph,
@@ -68,7 +65,7 @@ pub fn run(graph: &Graph, shown: &str) -> anyhow::Result<()> {
     println!("{seconds:.3} s, {:.2} us an epoch\n", 1e6 * seconds / epochs as f64);
 
     for (what, pictures) in [("pictures it learned from", &data.seen), ("new pictures", &data.new)] {
-        let count = pictures.names.len();
+        let count = pictures.len();
         if count > 0 {
             let mut program = device.inference(graph, &outcome.params, count)?;
             print_predictions(what, pictures, program.run(&pictures.inputs, count)?);

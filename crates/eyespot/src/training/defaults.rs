@@ -90,11 +90,7 @@ pub(super) fn resolve(
     o.schedule.get_or_insert(ScheduleKind::Cosine);
     o.warmup.get_or_insert(0.0);
     o.balance.get_or_insert(Balance::None);
-    let augment = *o.augment.get_or_insert(if on_features || dataset.layout == Layout::Idx {
-        AugmentKind::None
-    } else {
-        AugmentKind::Light
-    });
+    let augment = *o.augment.get_or_insert(if on_features { AugmentKind::None } else { AugmentKind::Light });
     o.views.get_or_insert(if augment == AugmentKind::None { 1 } else { 4 });
     o.strict.get_or_insert(false);
     o.seed.get_or_insert(0);

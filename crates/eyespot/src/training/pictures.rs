@@ -3,7 +3,7 @@
 use super::{Context, Part};
 use crate::Error;
 use crate::options::AugmentKind;
-use eyespot_data::{Augment, Loader, LoaderOptions, Sample};
+use eyespot_data::{Augment, Layout, Loader, LoaderOptions, Sample};
 use eyespot_train::{Batch, Source, TrainError, Visit};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -87,6 +87,8 @@ pub(super) fn sources(context: &Context<'_>) -> Result<(Part, Option<Part>), Err
 /// How training photos are changed at random.
 pub(super) fn augmentation(context: &Context<'_>) -> Result<Augment, Error> {
     let name = match context.options.augment {
+        // A mirrored 3 is no 3.
+        Some(AugmentKind::Light) if context.dataset.layout == Layout::Idx => "digits",
         Some(AugmentKind::Light) => "light",
         Some(AugmentKind::Strong) => "strong",
         Some(AugmentKind::None) | None => "none",
