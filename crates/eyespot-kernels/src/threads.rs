@@ -3,7 +3,6 @@
 mod pool;
 
 use pool::Pool;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A set of worker threads that runs loops of independent tasks.
 ///
@@ -41,19 +40,9 @@ impl Threads {
     /// Like [`run`](Self::run), and tells the task which thread it is on: `f(thread, task)`, with threads numbered
     /// from 0. For memory that each thread has to itself.
     pub fn run_on(&self, tasks: usize, f: impl Fn(usize, usize) + Sync) {
-        let next = AtomicUsize::new(0);
-        let work = |thread| {
-            loop {
-                let task = next.fetch_add(1, Ordering::Relaxed);
-                if task >= tasks {
-                    break;
-                }
-                f(thread, task);
-            }
-        };
         match &self.pool {
-            Some(pool) if tasks > 1 => pool.run(&work),
-            _ => work(0),
+            Some(pool) if tasks > 1 => pool.run(tasks, &f),
+            _ => (0..tasks).for_each(|task| f(0, task)),
         }
     }
 
@@ -159,6 +148,7 @@ impl<T> Parts<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
     fn every_task_runs_once() {

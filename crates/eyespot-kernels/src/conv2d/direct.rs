@@ -11,11 +11,18 @@ use crate::gemm::{Block, PIXELS, Pixel, Tap, Tiles, View, blocks};
 use crate::simd::Isa;
 use crate::threads::Shared;
 
-/// Output pixels of a task: enough to use a block of weights often, few enough to stay in the second-level cache.
+/// Output pixels of a task whose weights stay in the second-level cache: enough to use a block of weights often.
 const TASK_PIXELS: usize = 16 * PIXELS;
+/// Output pixels of a task at most.
+const MOST_PIXELS: usize = 512;
 
-/// Bytes of packed weights that are used over and over by a task before the next ones are fetched.
+/// Weights over this many bytes come from memory for each task. Tasks then take as many pixels as leave this much of
+/// their input in the second-level cache.
+const LARGE: usize = 1 << 20;
+
+/// Bytes of packed weights, and input channels, that are used over and over before the next ones are fetched.
 const PANEL_BYTES: usize = 320 << 10;
+const PANEL_CHANNELS: usize = 512;
 
 /// How the pixels of an output grid see an input map.
 #[derive(Debug, Clone)]
@@ -188,7 +195,7 @@ impl Direct {
             }
         }
         let panel_bytes = taps.len() * g.len * isa.vectors() * lanes * 4;
-        let chunks = panel_bytes.div_ceil(PANEL_BYTES).max(1);
+        let chunks = panel_bytes.div_ceil(PANEL_BYTES).max(g.len.div_ceil(PANEL_CHANNELS)).max(1);
         let chunk = g.len.div_ceil(chunks).next_multiple_of(16).min(g.len);
         Self { isa, taps, panels, bounds, chunk, zeros: vec![0.0; chunk], geometry }
     }
@@ -253,29 +260,24 @@ impl Direct {
         }
         self.check(&operands, output);
 
-        // Enough tasks for all threads. The cut changes no sum, so it may depend on the number of threads.
-        let wanted = 4 * threads.count();
-        let mut run = TASK_PIXELS;
-        let mut panels = self.panels.len();
-        while pixels.div_ceil(run) * self.panels.len().div_ceil(panels) < wanted && panels > 1 {
-            panels = panels.div_ceil(2);
-        }
-        while threads.count() > 1
-            && pixels.div_ceil(run) * self.panels.len().div_ceil(panels) < wanted
-            && run > 2 * PIXELS
-        {
-            run = run.div_ceil(2).next_multiple_of(PIXELS);
-        }
-        let groups = self.panels.len().div_ceil(panels);
+        let Cut { run, panels } = self.cut(threads, pixels);
+        let (runs, groups) = (pixels.div_ceil(run), self.panels.len().div_ceil(panels));
+        // A thread's next task should find in the cache what the last one left: the weights, or the pixels.
+        let large = 4 * self.packed_len() > LARGE;
+        let place = |task| if large { (task % runs, task / runs) } else { (task / groups, task % groups) };
         let output = Shared(output.as_mut_ptr());
-        threads.run(pixels.div_ceil(run) * groups, |task| {
-            let (part, group) = (task / groups, task % groups);
+        threads.run(runs * groups, |task| {
+            let (part, group) = place(task);
             let from = part * run;
+            // The weights that this thread will probably need next.
+            let (_, next) = place(task + threads.count());
+            let next = if large && next != group { self.panels.get(next * panels) } else { None };
             let panels = &self.panels[group * panels..self.panels.len().min((group + 1) * panels)];
             let task = Task {
                 plan: self,
                 operands,
                 panels,
+                next,
                 from,
                 count: run.min(pixels - from),
                 output: output.get(),
@@ -283,6 +285,25 @@ impl Direct {
             // SAFETY: `check` compared the slices with the geometry; tasks write different pixels or channels.
             unsafe { task.run() }
         });
+    }
+
+    /// Cuts the work into tasks, enough for all threads. The cut changes no sum, so it may depend on their number.
+    fn cut(&self, threads: &Threads, pixels: usize) -> Cut {
+        let g = &self.geometry;
+        let wanted = if threads.count() == 1 { 1 } else { 4 * threads.count() };
+        let longest = if 4 * self.packed_len() > LARGE {
+            (LARGE / (4 * self.chunk * g.step.0 * g.step.1).max(1)).clamp(TASK_PIXELS, MOST_PIXELS)
+        } else {
+            TASK_PIXELS
+        };
+        let (mut runs, mut panels) = (pixels.div_ceil(longest), self.panels.len());
+        while runs * self.panels.len().div_ceil(panels) < wanted && panels > 1 {
+            panels = panels.div_ceil(2);
+        }
+        while runs * self.panels.len().div_ceil(panels) < wanted && pixels / runs > 2 * PIXELS {
+            runs *= 2;
+        }
+        Cut { run: pixels.div_ceil(runs).next_multiple_of(PIXELS).min(MOST_PIXELS), panels }
     }
 
     /// Panics unless all that tasks read and write lies inside the slices.
@@ -301,11 +322,19 @@ impl Direct {
     }
 }
 
+/// Output pixels and blocks of output channels of a task.
+struct Cut {
+    run: usize,
+    panels: usize,
+}
+
 /// A run of output pixels for some blocks of output channels.
 struct Task<'a> {
     plan: &'a Direct,
     operands: Operands<'a>,
     panels: &'a [Panel],
+    /// The first block of the task that probably follows on this thread, where its weights come from memory.
+    next: Option<&'a Panel>,
     from: usize,
     count: usize,
     output: *mut f32,
@@ -315,18 +344,30 @@ impl Task<'_> {
     /// # Safety
     /// Input, output and packed weights are as long as the geometry says; other tasks write other outputs.
     unsafe fn run(self) {
-        let Task { plan, operands, panels, from, count, output } = self;
+        let Task { plan, operands, panels, next, from, count, output } = self;
         let g = &plan.geometry;
-        let mut pixels = [Pixel::default(); TASK_PIXELS];
+        let mut pixels = [Pixel::default(); MOST_PIXELS];
         locate(g, operands.out_stride, from, &mut pixels[..count]);
         let (low, high) = operands.bounds;
+        let large = 4 * plan.packed_len() > LARGE;
 
-        for panel in panels {
+        // The weights of a panel for input channels from `chunk` on, and how many floats.
+        let weights = |panel: &Panel, chunk: usize| {
             let width = panel.block.vectors * plan.isa.lanes();
-            let mut weights = panel.packed + width;
-            for chunk in (0..g.len.max(1)).step_by(plan.chunk.max(1)) {
-                let len = plan.chunk.min(g.len - chunk);
-                let (first, last) = (chunk == 0, chunk + len == g.len);
+            let len = plan.chunk.min(g.len - chunk);
+            let start = panel.packed + width * (1 + plan.taps.len() * chunk);
+            (operands.packed.as_ptr().wrapping_add(start), plan.taps.len() * len * width)
+        };
+        for chunk in (0..g.len.max(1)).step_by(plan.chunk.max(1)) {
+            let len = plan.chunk.min(g.len - chunk);
+            let (first, last) = (chunk == 0, chunk + len == g.len);
+            for (index, panel) in panels.iter().enumerate() {
+                let ahead = match panels.get(index + 1) {
+                    _ if !large => None,
+                    Some(panel) => Some(weights(panel, chunk)),
+                    None if !last => Some(weights(&panels[0], chunk + len)),
+                    None => next.map(|panel| weights(panel, 0)),
+                };
                 let view = View {
                     input: operands.input.as_ptr().wrapping_add(panel.input + chunk),
                     height: g.input.0 as i32,
@@ -334,7 +375,7 @@ impl Task<'_> {
                     taps: &plan.taps,
                     len,
                     zeros: plan.zeros.as_ptr(),
-                    weights: operands.packed.as_ptr().wrapping_add(weights),
+                    weights: weights(panel, chunk).0,
                     bias: if first {
                         operands.packed.as_ptr().wrapping_add(panel.packed)
                     } else {
@@ -348,11 +389,11 @@ impl Task<'_> {
                     },
                     low: if last { low } else { f32::NEG_INFINITY },
                     high: if last { high } else { f32::INFINITY },
+                    ahead: ahead.unwrap_or((plan.zeros.as_ptr(), 0)),
                 };
                 let tiles = Tiles { view, pixels: &pixels[..count], vectors: panel.block.vectors };
                 // SAFETY: the caller's promise.
                 unsafe { plan.isa.run(tiles) };
-                weights += plan.taps.len() * len * width;
             }
         }
     }

@@ -253,9 +253,9 @@ impl Op for Pack<'_> {
         let first = vector * S::LANES;
         let count = S::LANES.min(plan.shape.out_c - first);
         // The panel that holds the vector, and where its rows start.
-        let panel = vector / S::VECTORS;
-        let width = plan.panels[panel].vectors * S::LANES;
-        let start = plan.panels[panel].start * plan.shape.in_c + first - plan.panels[panel].start;
+        let panel = &plan.panels[plan.panels.partition_point(|panel| panel.start <= first) - 1];
+        let width = panel.vectors * S::LANES;
+        let start = panel.start * plan.shape.in_c + first - panel.start;
         let mut lanes = [[0.0f32; 16]; 9];
         for c in 0..plan.shape.in_c {
             for lane in 0..count {
@@ -376,6 +376,7 @@ impl Stage<'_> {
                 residual: std::ptr::null(),
                 low: f32::NEG_INFINITY,
                 high: f32::INFINITY,
+                ahead: (plan.zeros.as_ptr(), 0),
             };
             for at in (0..self.count).step_by(MAX_BLOCK) {
                 let count = MAX_BLOCK.min(self.count - at);

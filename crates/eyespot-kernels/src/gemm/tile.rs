@@ -41,6 +41,8 @@ pub(crate) struct View<'a> {
     /// The activation's bounds.
     pub(crate) low: f32,
     pub(crate) high: f32,
+    /// Memory needed next, which is fetched into the cache meanwhile, and how many floats; any address will do.
+    pub(crate) ahead: (*const f32, usize),
 }
 
 /// One output pixel.
@@ -73,54 +75,77 @@ impl Op for Tiles<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self.vectors {
+                1 => self.with_vectors::<S, 1>(),
+                2 => self.with_vectors::<S, 2>(),
+                3 => self.with_vectors::<S, 3>(),
+                _ => self.with_vectors::<S, 4>(),
+            }
+        }
+    }
+}
+
+impl Tiles<'_> {
+    #[inline(always)]
+    unsafe fn with_vectors<S: Simd, const N: usize>(&self) {
+        // Widths an instruction set never uses are not compiled for it.
+        if N > S::VECTORS {
+            return;
+        }
+        let (view, count) = (&self.view, self.pixels.len());
+        // Narrow blocks take more pixels, up to as many sums.
+        let full = (PIXELS * S::VECTORS / N).min(2 * PIXELS);
+        let large = if full > PIXELS { count / full } else { 0 };
         // Tiles of nearly equal size: a lonely last pixel would cost as much as six.
-        let count = self.pixels.len();
-        let tiles = count.div_ceil(PIXELS);
+        let rest = count - large * full;
+        let small = rest.div_ceil(PIXELS);
+        // Each multiply-add row of each tile fetches a little of what comes next.
+        let (ahead, len) = view.ahead;
+        let rows = (view.taps.len() * view.len).max(1);
+        let share = len.div_ceil((large + small).max(1));
+        let step = share.div_ceil(rows);
         let mut at = 0;
-        for tile in 0..tiles {
-            let size = count / tiles + usize::from(tile < count % tiles);
-            // SAFETY: the caller's promise; `at + size ≤ count`.
-            unsafe { multiply::<S>(&self.view, self.pixels.as_ptr().add(at), size, self.vectors) };
-            at += size;
+        for tile in 0..large + small {
+            let ahead = (ahead.wrapping_add(tile * share), step);
+            // SAFETY: the caller's promise; the tiles' sizes add up to `count`.
+            unsafe {
+                let pixels = self.pixels.as_ptr().add(at);
+                if tile < large {
+                    match full {
+                        8 => sized::<S, 8, N>(view, pixels, ahead),
+                        _ => sized::<S, 12, N>(view, pixels, ahead),
+                    }
+                    at += full;
+                    continue;
+                }
+                let tile = tile - large;
+                let size = rest / small + usize::from(tile < rest % small);
+                match size {
+                    1 => sized::<S, 1, N>(view, pixels, ahead),
+                    2 => sized::<S, 2, N>(view, pixels, ahead),
+                    3 => sized::<S, 3, N>(view, pixels, ahead),
+                    4 => sized::<S, 4, N>(view, pixels, ahead),
+                    5 => sized::<S, 5, N>(view, pixels, ahead),
+                    _ => sized::<S, PIXELS, N>(view, pixels, ahead),
+                }
+                at += size;
+            }
         }
     }
 }
 
 #[inline(always)]
-unsafe fn multiply<S: Simd>(view: &View, pixels: *const Pixel, count: usize, vectors: usize) {
-    debug_assert!(count <= PIXELS && vectors <= S::VECTORS);
-    // SAFETY: the caller's promise.
-    unsafe {
-        match vectors {
-            1 => with_pixels::<S, 1>(view, pixels, count),
-            2 => with_pixels::<S, 2>(view, pixels, count),
-            3 => with_pixels::<S, 3>(view, pixels, count),
-            _ => with_pixels::<S, 4>(view, pixels, count),
-        }
-    }
-}
-
-#[inline(always)]
-unsafe fn with_pixels<S: Simd, const N: usize>(view: &View, pixels: *const Pixel, count: usize) {
-    // Widths an instruction set never uses are not compiled for it.
-    if N > S::VECTORS {
+unsafe fn sized<S: Simd, const M: usize, const N: usize>(
+    view: &View,
+    pixels: *const Pixel,
+    (mut ahead, step): (*const f32, usize),
+) {
+    // Sizes that need more registers than there are are never asked for.
+    if M > PIXELS && M * N > PIXELS * S::VECTORS {
         return;
     }
-    // SAFETY: the caller's promise.
-    unsafe {
-        match count {
-            1 => sized::<S, 1, N>(view, pixels),
-            2 => sized::<S, 2, N>(view, pixels),
-            3 => sized::<S, 3, N>(view, pixels),
-            4 => sized::<S, 4, N>(view, pixels),
-            5 => sized::<S, 5, N>(view, pixels),
-            _ => sized::<S, PIXELS, N>(view, pixels),
-        }
-    }
-}
-
-#[inline(always)]
-unsafe fn sized<S: Simd, const M: usize, const N: usize>(view: &View, pixels: *const Pixel) {
     let lanes = S::LANES;
     let last = view.channels - (N - 1) * lanes;
     // SAFETY: the caller's promise; the last vector is loaded and stored only as far as there are channels.
@@ -140,6 +165,14 @@ unsafe fn sized<S: Simd, const M: usize, const N: usize>(view: &View, pixels: *c
             }
         }
 
+        if !view.residual.is_null() {
+            for m in 0..M {
+                for n in 0..N {
+                    S::prefetch(view.residual.wrapping_add(pixels[m].output + n * lanes));
+                }
+            }
+        }
+
         let mut weights = view.weights;
         for tap in view.taps {
             let mut rows = [view.zeros; M];
@@ -151,6 +184,8 @@ unsafe fn sized<S: Simd, const M: usize, const N: usize>(view: &View, pixels: *c
                 }
             }
             for c in 0..view.len {
+                S::prefetch(ahead);
+                ahead = ahead.wrapping_add(step);
                 let mut w = [S::splat(0.0); N];
                 for n in 0..N {
                     w[n] = S::load(weights.add(n * lanes));

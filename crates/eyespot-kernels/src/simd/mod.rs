@@ -45,6 +45,12 @@ pub(crate) trait Simd: Copy {
     unsafe fn clamp(x: Self::V, low: Self::V, high: Self::V) -> Self::V;
     /// The sum of all lanes.
     unsafe fn sum(v: Self::V) -> f32;
+
+    /// Asks for the cache line at `p`, which may be any address, ahead of its use. A wish only.
+    #[inline(always)]
+    unsafe fn prefetch(p: *const f32) {
+        let _ = p;
+    }
 }
 
 /// A kernel, generic over the instruction set.

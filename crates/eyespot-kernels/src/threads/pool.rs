@@ -24,6 +24,10 @@ const OPEN: u64 = 1 << 16;
 const END: u64 = 1 << 17;
 const LOOP: u64 = 1 << 18;
 
+/// One thread's next task, on a cache line of its own.
+#[repr(align(64))]
+struct Next(AtomicUsize);
+
 /// Worker threads.
 pub(super) struct Pool {
     shared: Arc<Shared>,
@@ -43,6 +47,8 @@ struct Shared {
     job: UnsafeCell<Job>,
     /// Whether somebody's loop has the workers.
     taken: AtomicBool,
+    /// The next task of each thread's share of the current loop.
+    next: Vec<Next>,
     /// The first panic of the current loop's workers.
     panic: Mutex<Option<Box<dyn Any + Send>>>,
     /// Workers asleep, or about to be.
@@ -87,6 +93,7 @@ impl Pool {
             state: AtomicU64::new(0),
             job: UnsafeCell::new(Job { data: (&raw const nothing).cast(), call: |_, _| () }),
             taken: AtomicBool::new(false),
+            next: (0..=count).map(|_| Next(AtomicUsize::new(0))).collect(),
             panic: Mutex::new(None),
             sleeping: AtomicUsize::new(0),
             sleep: Mutex::new(()),
@@ -107,13 +114,37 @@ impl Pool {
         self.workers.len()
     }
 
-    /// Calls `f(0)` on this thread and `f(thread)` on the workers that come in time; they are numbered from 1.
-    /// Only `f(0)` where the workers are busy with another loop.
-    pub(super) fn run<F: Fn(usize) + Sync>(&self, f: &F) {
+    /// Calls `f(thread, task)` for each of the tasks; the calling thread is number 0, workers count from 1.
+    ///
+    /// Each thread has a share of neighbouring tasks and begins with it, so that it finds in its cache what it wrote in
+    /// the loop before; who is done helps the others.
+    pub(super) fn run(&self, tasks: usize, f: &(impl Fn(usize, usize) + Sync)) {
         let shared = &*self.shared;
         if shared.taken.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_err() {
-            return f(0);
+            return (0..tasks).for_each(|task| f(0, task));
         }
+        let threads = 1 + self.workers.len();
+        let start = |share: usize| (share * tasks).div_ceil(threads);
+        for share in 0..threads {
+            shared.next[share].0.store(start(share), Ordering::Relaxed);
+        }
+        self.on_all(&|thread: usize| {
+            for offset in 0..threads {
+                let share = (thread + offset) % threads;
+                let (next, end) = (&shared.next[share].0, start(share + 1));
+                while next.load(Ordering::Relaxed) < end {
+                    let task = next.fetch_add(1, Ordering::Relaxed);
+                    if task < end {
+                        f(thread, task);
+                    }
+                }
+            }
+        });
+    }
+
+    /// Calls `f(0)` on this thread, which holds `taken`, and `f(thread)` on the workers that come in time.
+    fn on_all<F: Fn(usize) + Sync>(&self, f: &F) {
+        let shared = &*self.shared;
         let job = Job { data: (&raw const *f).cast(), call: call::<F> };
         // SAFETY: this thread holds `taken`; the state is closed and nobody active since the last loop's end.
         unsafe { *shared.job.get() = job };
