@@ -8,45 +8,37 @@ const ALIGNMENT: usize = 16;
 
 /// A block of floats that begins on a 64-byte boundary, all zero at first.
 #[derive(Debug)]
-pub(crate) struct Floats {
-    data: Vec<f32>,
-    start: usize,
-}
+pub(crate) struct Floats(eyespot_kernels::Floats);
 
 impl Floats {
     /// `len` zeros, or an error where the machine doesn't have the memory.
     pub(crate) fn zeroed(len: usize) -> Result<Self, DeviceError> {
-        let room = len.saturating_add(ALIGNMENT);
         // Asked for first, because only this way a refusal is an error; then taken as memory that the system hands
         // out zeroed, page by page, when it is first used.
-        if Vec::<f32>::new().try_reserve_exact(room).is_err() {
+        if Vec::<f32>::new().try_reserve_exact(len.saturating_add(ALIGNMENT)).is_err() {
             let megabytes = len / (1 << 18);
             return Err(DeviceError::Call(format!(
                 "the program needs {megabytes} MiB, more than this machine gives; take a smaller batch or picture"
             )));
         }
-        let mut data = eyespot_kernels::zeros(room);
-        // The address may be unknown (in an interpreter, say); then alignment is given up, nothing else.
-        let start = data.as_ptr().align_offset(ALIGNMENT * size_of::<f32>()).min(ALIGNMENT);
-        data.truncate(start + len);
-        Ok(Self { data, start })
+        Ok(Self(eyespot_kernels::Floats::zeroed(len)))
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.data.len() * size_of::<f32>()
+        self.len() * size_of::<f32>()
     }
 }
 
 impl std::ops::Deref for Floats {
     type Target = [f32];
     fn deref(&self) -> &[f32] {
-        &self.data[self.start..]
+        &self.0
     }
 }
 
 impl std::ops::DerefMut for Floats {
     fn deref_mut(&mut self) -> &mut [f32] {
-        &mut self.data[self.start..]
+        &mut self.0
     }
 }
 
@@ -118,6 +110,11 @@ impl Planner {
                 buffer.len = buffer.len / batch.max(1) * chunk;
             }
         }
+    }
+
+    /// Forgets when buffers are in use.
+    pub(crate) fn forget(&mut self) {
+        self.buffers.iter_mut().for_each(|buffer| buffer.life = None);
     }
 
     /// Says that a buffer is in use at this time.

@@ -52,6 +52,7 @@ impl CpuInference {
     ) -> Result<Self, DeviceError> {
         check(graph, params, batch)?;
         let mut lowered = lower(graph, params, batch)?;
+        lowered.fuse_separable();
         let chunks = Chunks::plan(&lowered.steps, &lowered.planner, batch);
         if let Some(chunks) = &chunks {
             lowered.planner.chunked(chunks.split, chunks.images, batch, chunks.crossing);

@@ -24,6 +24,7 @@ mod arena;
 mod check;
 mod chunks;
 mod fold;
+mod fuse;
 mod infer;
 mod lower;
 mod shapes;

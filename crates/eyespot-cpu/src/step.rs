@@ -1,7 +1,7 @@
 //! One step of an inference program, and how it runs.
 
 use crate::arena::{Layout, Source, Span, borrow};
-use eyespot_kernels::conv2d::Conv2dKernel;
+use eyespot_kernels::conv2d::{Conv2dKernel, SeparableKernel};
 use eyespot_kernels::linear::LinearKernel;
 use eyespot_kernels::local_response_norm::LocalResponseNorm;
 use eyespot_kernels::pointwise::{self, Pointwise};
@@ -13,6 +13,11 @@ pub(crate) enum Kind {
     /// Convolution with all that follows it; the result's pixels are `out_stride` floats apart.
     Conv {
         kernel: Box<Conv2dKernel>,
+        out_stride: usize,
+    },
+    /// A depthwise convolution with the pointwise ones around it.
+    Separable {
+        kernel: Box<SeparableKernel>,
         out_stride: usize,
     },
     Linear(LinearKernel),
@@ -70,9 +75,20 @@ pub(crate) struct Step {
 }
 
 impl Step {
+    /// What it reads from the arena.
+    pub(crate) fn reads(&self) -> impl Iterator<Item = Span> {
+        [self.x.span(), self.other.and_then(Source::span)].into_iter().flatten()
+    }
+
+    /// What it reads and writes there.
+    pub(crate) fn spans(&self) -> impl Iterator<Item = Span> {
+        self.reads().chain([self.y])
+    }
+
     pub(crate) fn scratch_len(&self, threads: &Threads) -> usize {
         match &self.kind {
             Kind::Conv { kernel, .. } => kernel.scratch_len(threads),
+            Kind::Separable { kernel, .. } => kernel.scratch_len(threads),
             _ => 0,
         }
     }
@@ -81,6 +97,7 @@ impl Step {
     pub(crate) fn weight_bytes(&self) -> usize {
         match &self.kind {
             Kind::Conv { kernel, .. } => kernel.memory_bytes(),
+            Kind::Separable { kernel, .. } => kernel.memory_bytes(),
             Kind::Linear(kernel) => kernel.memory_bytes(),
             Kind::ScaleShift { scale, shift } => (scale.len() + shift.len()) * size_of::<f32>(),
             Kind::Gaussian { centres, .. } => centres.len() * size_of::<f32>(),
@@ -92,6 +109,7 @@ impl Step {
     pub(crate) fn algorithm(&self) -> &'static str {
         match &self.kind {
             Kind::Conv { kernel, .. } => kernel.algorithm(),
+            Kind::Separable { .. } => "separable",
             Kind::Linear(_) => "linear",
             Kind::ScaleShift { .. } => "scale_shift",
             Kind::Pointwise(_) => "pointwise",
@@ -142,6 +160,9 @@ impl Step {
         });
         match &self.kind {
             Kind::Conv { kernel, out_stride } => {
+                kernel.run(threads, images, x, other, y, *out_stride, scratch);
+            }
+            Kind::Separable { kernel, out_stride } => {
                 kernel.run(threads, images, x, other, y, *out_stride, scratch);
             }
             Kind::Linear(kernel) => kernel.run(threads, images, x, y),

@@ -32,7 +32,7 @@ mod threads;
 mod vectorised;
 
 pub use activation::Activation;
-pub use memory::zeros;
+pub use memory::Floats;
 pub use peak::peak_flops;
 pub use threads::Threads;
 

@@ -95,12 +95,28 @@ impl Depthwise {
         let output = Shared(output.as_mut_ptr());
         threads.run(rows.div_ceil(per_task), |task| {
             let rows = task * per_task..rows.min((task + 1) * per_task);
-            for row in rows {
-                let task = Row { plan: self, operands, row, output: output.get() };
-                // SAFETY: the lengths were compared above; tasks write different rows.
-                unsafe { self.isa.run(task) }
-            }
+            let input = operands.input.as_ptr();
+            // SAFETY: the lengths were compared above; tasks write different rows.
+            unsafe { self.rows(operands, input, (rows.start, rows.end), output.get()) }
         });
+    }
+
+    /// Output rows from … to, with input and output offsets counted from the pointers.
+    ///
+    /// # Safety
+    /// The rows of the input that they see and those of the output exist; nobody else touches the latter meanwhile.
+    pub(super) unsafe fn rows(
+        &self,
+        operands: Operands,
+        input: *const f32,
+        (from, to): (usize, usize),
+        output: *mut f32,
+    ) {
+        for row in from..to {
+            let task = Row { plan: self, operands, input, row, output };
+            // SAFETY: the caller's promise.
+            unsafe { self.isa.run(task) }
+        }
     }
 }
 
@@ -108,6 +124,7 @@ impl Depthwise {
 struct Row<'a> {
     plan: &'a Depthwise,
     operands: Operands<'a>,
+    input: *const f32,
     row: usize,
     output: *mut f32,
 }
@@ -160,7 +177,7 @@ impl Row<'_> {
 
     #[inline(always)]
     unsafe fn tile<S: Simd, const K: usize, const T: usize, const N: usize>(&self, at: usize) {
-        let Row { plan, operands, row, output } = self;
+        let Row { plan, operands, input, row, output } = self;
         let s = &plan.shape;
         let channels = s.in_c;
         let (image, line) = (row / s.out_h, row % s.out_h);
@@ -176,8 +193,7 @@ impl Row<'_> {
             for (i, pointer) in pointers.iter_mut().enumerate().take(inputs) {
                 let x = (at * T + i).wrapping_sub(s.padding.1);
                 if x < s.in_w {
-                    *pointer =
-                        operands.input.as_ptr().wrapping_add(((image * s.in_h + y) * s.in_w + x) * channels);
+                    *pointer = input.wrapping_add(((image * s.in_h + y) * s.in_w + x) * channels);
                 }
             }
         }
@@ -222,7 +238,7 @@ impl Row<'_> {
     /// A row pixel by pixel, for any kernel, stride and dilation, in both directions.
     #[inline(always)]
     unsafe fn any<S: Simd>(&self) {
-        let Row { plan, operands, row, output } = self;
+        let Row { plan, operands, input, row, output } = self;
         let s = &plan.shape;
         let channels = s.in_c;
         let [(in_h, in_w), (out_h, out_w)] = plan.maps();
@@ -248,7 +264,7 @@ impl Row<'_> {
                                 continue;
                             }
                             let pixel = ((image * in_h + y) * in_w + x) * channels + c;
-                            let a = load::<S>(operands.input.as_ptr().add(pixel), lanes, whole);
+                            let a = load::<S>(input.add(pixel), lanes, whole);
                             let w = load::<S>(packed.add((1 + u * s.kernel.1 + v) * channels), lanes, whole);
                             sum = S::fma(a, w, sum);
                         }

@@ -7,18 +7,19 @@
 
 use super::Conv2dShape;
 use crate::Threads;
-use crate::gemm::{Block, PIXELS, Pixel, Tap, Tiles, View, blocks};
+use crate::gemm::{Ahead, Block, PIXELS, Pixel, Tap, Tiles, View, blocks};
 use crate::simd::Isa;
 use crate::threads::Shared;
 
 /// Output pixels of a task whose weights stay in the second-level cache: enough to use a block of weights often.
 const TASK_PIXELS: usize = 16 * PIXELS;
 /// Output pixels of a task at most.
-const MOST_PIXELS: usize = 512;
+pub(super) const MOST_PIXELS: usize = 512;
 
-/// Weights over this many bytes come from memory for each task. Tasks then take as many pixels as leave this much of
-/// their input in the second-level cache.
-const LARGE: usize = 1 << 20;
+/// Weights over this many bytes come from memory for each task. Tasks then take more pixels,
+const LARGE: usize = 5 << 19;
+/// as many as leave this many bytes of their input in the second-level cache.
+const INPUT_BYTES: usize = 1 << 20;
 
 /// Bytes of packed weights, and input channels, that are used over and over before the next ones are fetched.
 const PANEL_BYTES: usize = 320 << 10;
@@ -251,6 +252,18 @@ impl Direct {
         });
     }
 
+    /// All output channels of the pixels `from … from + count` of the grid, at most [`MOST_PIXELS`], with input offsets
+    /// counted from `input` and output offsets from `output`.
+    pub(super) fn task<'a>(
+        &'a self,
+        operands: Operands<'a>,
+        input: *const f32,
+        (from, count): (usize, usize),
+        output: *mut f32,
+    ) -> Task<'a> {
+        Task { plan: self, operands, input, panels: &self.panels, next: None, from, count, output }
+    }
+
     /// Computes all pixels of the grid for all output channels.
     pub(super) fn run(&self, threads: &Threads, operands: Operands, output: &mut [f32]) {
         let g = &self.geometry;
@@ -263,19 +276,20 @@ impl Direct {
         let Cut { run, panels } = self.cut(threads, pixels);
         let (runs, groups) = (pixels.div_ceil(run), self.panels.len().div_ceil(panels));
         // A thread's next task should find in the cache what the last one left: the weights, or the pixels.
-        let large = 4 * self.packed_len() > LARGE;
+        let large = self.large();
         let place = |task| if large { (task % runs, task / runs) } else { (task / groups, task % groups) };
         let output = Shared(output.as_mut_ptr());
         threads.run(runs * groups, |task| {
             let (part, group) = place(task);
             let from = part * run;
             // The weights that this thread will probably need next.
-            let (_, next) = place(task + threads.count());
-            let next = if large && next != group { self.panels.get(next * panels) } else { None };
+            let (_, next) = place((task + 1).min(runs * groups - 1));
+            let next = if next != group { self.panels.get(next * panels) } else { None };
             let panels = &self.panels[group * panels..self.panels.len().min((group + 1) * panels)];
             let task = Task {
                 plan: self,
                 operands,
+                input: operands.input.as_ptr(),
                 panels,
                 next,
                 from,
@@ -287,20 +301,32 @@ impl Direct {
         });
     }
 
+    /// Whether the weights are too many for the second-level cache.
+    fn large(&self) -> bool {
+        4 * self.packed_len() > LARGE
+    }
+
     /// Cuts the work into tasks, enough for all threads. The cut changes no sum, so it may depend on their number.
     fn cut(&self, threads: &Threads, pixels: usize) -> Cut {
         let g = &self.geometry;
         let wanted = if threads.count() == 1 { 1 } else { 4 * threads.count() };
-        let longest = if 4 * self.packed_len() > LARGE {
-            (LARGE / (4 * self.chunk * g.step.0 * g.step.1).max(1)).clamp(TASK_PIXELS, MOST_PIXELS)
+        let large = self.large();
+        let longest = if large {
+            (INPUT_BYTES / (4 * self.chunk * g.step.0 * g.step.1).max(1)).clamp(TASK_PIXELS, MOST_PIXELS)
         } else {
             TASK_PIXELS
         };
         let (mut runs, mut panels) = (pixels.div_ceil(longest), self.panels.len());
-        while runs * self.panels.len().div_ceil(panels) < wanted && panels > 1 {
+        let few = |runs, panels| runs * self.panels.len().div_ceil(panels) < wanted;
+        // Tasks that share no pixels leave each thread's results in its own cache; tasks that share no weights fetch
+        // large ones only once.
+        while !large && few(runs, panels) && pixels / runs > 4 * PIXELS {
+            runs *= 2;
+        }
+        while few(runs, panels) && panels > 1 {
             panels = panels.div_ceil(2);
         }
-        while runs * self.panels.len().div_ceil(panels) < wanted && pixels / runs > 2 * PIXELS {
+        while few(runs, panels) && pixels / runs > 2 * PIXELS {
             runs *= 2;
         }
         Cut { run: pixels.div_ceil(runs).next_multiple_of(PIXELS).min(MOST_PIXELS), panels }
@@ -329,11 +355,14 @@ struct Cut {
 }
 
 /// A run of output pixels for some blocks of output channels.
-struct Task<'a> {
+#[derive(Clone, Copy)]
+pub(super) struct Task<'a> {
     plan: &'a Direct,
     operands: Operands<'a>,
+    /// Where the input offsets of the pixels count from.
+    input: *const f32,
     panels: &'a [Panel],
-    /// The first block of the task that probably follows on this thread, where its weights come from memory.
+    /// The first block of the task that probably follows on this thread, where that is another one.
     next: Option<&'a Panel>,
     from: usize,
     count: usize,
@@ -343,13 +372,12 @@ struct Task<'a> {
 impl Task<'_> {
     /// # Safety
     /// Input, output and packed weights are as long as the geometry says; other tasks write other outputs.
-    unsafe fn run(self) {
-        let Task { plan, operands, panels, next, from, count, output } = self;
+    pub(super) unsafe fn run(&self) {
+        let &Task { plan, operands, input, panels, next, from, count, output } = self;
         let g = &plan.geometry;
         let mut pixels = [Pixel::default(); MOST_PIXELS];
         locate(g, operands.out_stride, from, &mut pixels[..count]);
         let (low, high) = operands.bounds;
-        let large = 4 * plan.packed_len() > LARGE;
 
         // The weights of a panel for input channels from `chunk` on, and how many floats.
         let weights = |panel: &Panel, chunk: usize| {
@@ -363,13 +391,12 @@ impl Task<'_> {
             let (first, last) = (chunk == 0, chunk + len == g.len);
             for (index, panel) in panels.iter().enumerate() {
                 let ahead = match panels.get(index + 1) {
-                    _ if !large => None,
                     Some(panel) => Some(weights(panel, chunk)),
                     None if !last => Some(weights(&panels[0], chunk + len)),
                     None => next.map(|panel| weights(panel, 0)),
                 };
                 let view = View {
-                    input: operands.input.as_ptr().wrapping_add(panel.input + chunk),
+                    input: input.wrapping_add(panel.input + chunk),
                     height: g.input.0 as i32,
                     width: g.input.1 as i32,
                     taps: &plan.taps,
@@ -389,7 +416,7 @@ impl Task<'_> {
                     },
                     low: if last { low } else { f32::NEG_INFINITY },
                     high: if last { high } else { f32::INFINITY },
-                    ahead: ahead.unwrap_or((plan.zeros.as_ptr(), 0)),
+                    ahead: ahead.map_or(Ahead(operands.packed.as_ptr(), 0), |(at, len)| Ahead(at, len)),
                 };
                 let tiles = Tiles { view, pixels: &pixels[..count], vectors: panel.block.vectors };
                 // SAFETY: the caller's promise.

@@ -3,14 +3,16 @@
 use super::Conv2dShape;
 use super::depthwise::Depthwise;
 use super::direct::{Direct, Geometry, Operands, Order};
+use super::few_channels::FewChannels;
 use super::winograd::Winograd;
-use crate::memory::zeros;
+use crate::memory::Floats;
 use crate::simd::Isa;
 use crate::{Activation, Threads};
 
 #[derive(Debug)]
-enum Plan {
+pub(super) enum Plan {
     Direct(Direct),
+    FewChannels(FewChannels),
     Depthwise(Depthwise),
     Winograd(Winograd),
 }
@@ -20,8 +22,8 @@ enum Plan {
 pub struct Conv2dKernel {
     shape: Conv2dShape,
     max_images: usize,
-    plan: Plan,
-    packed: Vec<f32>,
+    pub(super) plan: Plan,
+    packed: Floats,
     activation: Activation,
 }
 
@@ -53,17 +55,22 @@ impl Conv2dKernel {
         assert!(bias.is_none_or(|b| b.len() == shape.out_c), "convolution bias");
         let (plan, packed) = if Depthwise::fits(&shape) {
             let plan = Depthwise::forward(isa, shape);
-            let mut packed = zeros(plan.packed_len());
+            let mut packed = Floats::zeroed(plan.packed_len());
             plan.pack(weights, bias, false, &mut packed);
             (Plan::Depthwise(plan), packed)
+        } else if FewChannels::fits(&shape) {
+            let plan = FewChannels::new(isa, shape);
+            let mut packed = Floats::zeroed(plan.packed_len());
+            plan.pack(&Threads::new(1), weights, bias, &mut packed);
+            (Plan::FewChannels(plan), packed)
         } else if Winograd::wins(&shape, max_images) {
             let plan = Winograd::new(isa, shape);
-            let mut packed = zeros(plan.packed_len());
+            let mut packed = Floats::zeroed(plan.packed_len());
             plan.pack(&Threads::new(1), weights, Order::forward(&shape), false, bias, &mut packed);
             (Plan::Winograd(plan), packed)
         } else {
             let plan = Direct::new(isa, Geometry::forward(&shape));
-            let mut packed = zeros(plan.packed_len());
+            let mut packed = Floats::zeroed(plan.packed_len());
             plan.pack(&Threads::new(1), weights, Order::forward(&shape), bias, &mut packed);
             (Plan::Direct(plan), packed)
         };
@@ -74,6 +81,7 @@ impl Conv2dKernel {
     pub fn scratch_len(&self, threads: &Threads) -> usize {
         match &self.plan {
             Plan::Winograd(plan) => plan.scratch_len(threads, self.max_images),
+            Plan::FewChannels(plan) => plan.scratch_len(threads),
             Plan::Direct(_) | Plan::Depthwise(_) => 0,
         }
     }
@@ -86,7 +94,7 @@ impl Conv2dKernel {
     /// The name of the chosen algorithm, for tables of timings.
     pub fn algorithm(&self) -> &'static str {
         match self.plan {
-            Plan::Direct(_) => "direct",
+            Plan::Direct(_) | Plan::FewChannels(_) => "direct",
             Plan::Depthwise(_) => "depthwise",
             Plan::Winograd(_) => "winograd",
         }
@@ -112,19 +120,25 @@ impl Conv2dKernel {
         scratch: &mut [f32],
     ) {
         assert!(images <= self.max_images, "batch of {images} over the compiled {}", self.max_images);
-        let operands = Operands {
-            images,
-            input,
-            packed: &self.packed,
-            residual,
-            out_stride,
-            bounds: self.activation.bounds(),
-        };
+        let operands = self.operands(images, input, residual, out_stride);
         match &self.plan {
             Plan::Direct(plan) => plan.run(threads, operands, output),
+            Plan::FewChannels(plan) => plan.run(threads, operands, output, scratch),
             Plan::Depthwise(plan) => plan.run(threads, operands, output),
             Plan::Winograd(plan) => plan.run(threads, operands, output, scratch),
         }
+    }
+
+    /// The kernel's own operands with a run's.
+    pub(super) fn operands<'a>(
+        &'a self,
+        images: usize,
+        input: &'a [f32],
+        residual: Option<&'a [f32]>,
+        out_stride: usize,
+    ) -> Operands<'a> {
+        let (packed, bounds) = (&*self.packed, self.activation.bounds());
+        Operands { images, input, packed, residual, out_stride, bounds }
     }
 
     /// The sizes it was compiled for.

@@ -8,9 +8,11 @@
 mod depthwise;
 mod depthwise_gradient;
 mod direct;
+mod few_channels;
 mod inference;
 #[cfg(test)]
 mod reference;
+mod separable;
 #[cfg(test)]
 mod tests;
 mod training;
@@ -19,6 +21,7 @@ mod winograd;
 mod winograd_transform;
 
 pub use inference::Conv2dKernel;
+pub use separable::SeparableKernel;
 pub use training::Conv2dTraining;
 
 /// The sizes of a convolution for one image. Pairs are (vertical, horizontal).

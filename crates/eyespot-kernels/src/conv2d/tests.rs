@@ -1,7 +1,7 @@
 //! Every path against the definition, on every instruction set, for one to three threads.
 
 use super::winograd::Winograd;
-use super::{Conv2dKernel, Conv2dShape, Conv2dTraining, reference};
+use super::{Conv2dKernel, Conv2dShape, Conv2dTraining, SeparableKernel, reference};
 use crate::simd::Isa;
 use crate::{Activation, Threads};
 
@@ -212,6 +212,54 @@ fn training_matches_the_definition() {
                 let terms = images * s.out_h * s.out_w;
                 close(&got[..dw.len()], &dw, (terms, &s), &format!("backward weights {s:?} {isa:?}"));
                 close(&got[dw.len()..], &db, (terms, &s), &format!("backward bias {s:?} {isa:?}"));
+            },
+        );
+    }
+}
+
+/// Fused and one after the other must give the same bits; each of the three is checked above.
+#[test]
+fn separable_convolution_is_its_parts_one_after_the_other() {
+    let wide = |channels| shape((45, 40), (channels, channels), (3, 3), (1, 1), (1, 1), (1, 1), channels);
+    let strided = |channels| shape((45, 40), (channels, channels), (3, 3), (2, 2), (1, 1), (1, 1), channels);
+    let valid = |channels| shape((45, 40), (channels, channels), (5, 5), (1, 1), (0, 0), (1, 1), channels);
+    for (s, with_expand) in [(wide(80), true), (wide(80), false), (strided(150), true), (valid(75), true)] {
+        let point = |(h, w), channels| shape((h, w), channels, (1, 1), (1, 1), (0, 0), (1, 1), 1);
+        let expand = point((s.in_h, s.in_w), (7, s.in_c));
+        let project = point((s.out_h, s.out_w), (s.out_c, 10));
+        let (images, stride) = (2, 12);
+        let input = numbers(1, images * if with_expand { expand.input_len() } else { s.input_len() });
+        let residual = numbers(2, images * s.out_h * s.out_w * stride);
+        let kernel = |isa, s: Conv2dShape, activation| {
+            let (weights, bias) = (numbers(3, s.weights_len()), numbers(4, s.out_c));
+            Conv2dKernel::with_isa(isa, s, images, &weights, Some(&bias), activation)
+        };
+        let parts = |isa| {
+            let expand = with_expand.then(|| kernel(isa, expand, Activation::Relu6));
+            (expand, kernel(isa, s, Activation::Relu6), kernel(isa, project, Activation::None))
+        };
+        everywhere(
+            |isa, threads| {
+                let (expand, depthwise, project) = parts(isa);
+                let fused = SeparableKernel::new(expand, depthwise, project);
+                let mut scratch = vec![f32::NAN; fused.scratch_len(threads)];
+                let mut y = vec![7.0; residual.len()];
+                fused.run(threads, images, &input, Some(&residual), &mut y, stride, &mut scratch);
+                y
+            },
+            |got, isa| {
+                let (expand, depthwise, project) = parts(isa);
+                let threads = Threads::new(1);
+                let run = |kernel: &Conv2dKernel, x: &[f32], residual, stride| {
+                    let s = kernel.shape();
+                    let mut y = vec![7.0; images * s.out_h * s.out_w * stride];
+                    kernel.run(&threads, images, x, residual, &mut y, stride, &mut []);
+                    y
+                };
+                let x = expand.as_ref().map_or(input.clone(), |expand| run(expand, &input, None, s.in_c));
+                let between = run(&depthwise, &x, None, s.out_c);
+                let want = run(&project, &between, Some(&residual), stride);
+                assert!(got.iter().zip(&want).all(|(a, b)| a.to_bits() == b.to_bits()), "{s:?} {isa:?}");
             },
         );
     }

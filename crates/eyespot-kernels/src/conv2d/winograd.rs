@@ -9,7 +9,7 @@ use super::Conv2dShape;
 use super::direct::{Operands, Order};
 use super::winograd_transform::{self as transform, OUT, Output, PATCH, POINTS};
 use crate::Threads;
-use crate::gemm::{Block, Pixel, Tap, Tiles, View, blocks};
+use crate::gemm::{Ahead, Block, Pixel, Tap, Tiles, View, blocks};
 use crate::simd::{Isa, Op, Simd};
 use crate::threads::Shared;
 
@@ -362,6 +362,9 @@ impl Stage<'_> {
         for part in from..to {
             let (point, panel) = (part / plan.panels.len(), &plan.panels[part % plan.panels.len()]);
             let weights = plan.out_c + point * plan.product_len() + panel.start * plan.shape.in_c;
+            let weights = self.operands.packed.as_ptr().wrapping_add(weights);
+            // The next product's weights follow; large ones come from memory.
+            let len = panel.channels * plan.shape.in_c;
             let view = View {
                 input: self.stages.wrapping_add(point * self.stride.0),
                 height: 1,
@@ -369,14 +372,14 @@ impl Stage<'_> {
                 taps: &taps,
                 len: plan.shape.in_c,
                 zeros: plan.zeros.as_ptr(),
-                weights: self.operands.packed.as_ptr().wrapping_add(weights),
+                weights,
                 bias: plan.zeros.as_ptr(),
                 channels: panel.channels,
                 output: products.wrapping_add(point * self.stride.1 + panel.start),
                 residual: std::ptr::null(),
                 low: f32::NEG_INFINITY,
                 high: f32::INFINITY,
-                ahead: (plan.zeros.as_ptr(), 0),
+                ahead: Ahead(weights.wrapping_add(len), len),
             };
             for at in (0..self.count).step_by(MAX_BLOCK) {
                 let count = MAX_BLOCK.min(self.count - at);

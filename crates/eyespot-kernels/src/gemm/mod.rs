@@ -6,4 +6,4 @@ mod tile;
 
 pub(crate) use outer::Outer;
 pub(crate) use pack::{Block, blocks};
-pub(crate) use tile::{PIXELS, Pixel, Tap, Tiles, View};
+pub(crate) use tile::{Ahead, PIXELS, Pixel, Tap, Tiles, View};

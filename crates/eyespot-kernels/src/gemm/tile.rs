@@ -41,9 +41,13 @@ pub(crate) struct View<'a> {
     /// The activation's bounds.
     pub(crate) low: f32,
     pub(crate) high: f32,
-    /// Memory needed next, which is fetched into the cache meanwhile, and how many floats; any address will do.
-    pub(crate) ahead: (*const f32, usize),
+    /// What is needed next and is fetched into the cache meanwhile.
+    pub(crate) ahead: Ahead,
 }
+
+/// Memory that will be needed: where, and how many floats. Any address will do.
+#[derive(Clone, Copy)]
+pub(crate) struct Ahead(pub(crate) *const f32, pub(crate) usize);
 
 /// One output pixel.
 #[derive(Clone, Copy, Default)]
@@ -101,36 +105,37 @@ impl Tiles<'_> {
         // Tiles of nearly equal size: a lonely last pixel would cost as much as six.
         let rest = count - large * full;
         let small = rest.div_ceil(PIXELS);
-        // Each multiply-add row of each tile fetches a little of what comes next.
-        let (ahead, len) = view.ahead;
+        // Each multiply-add row of each tile fetches a little of what comes next, up to two lines: one from each half.
         let rows = (view.taps.len() * view.len).max(1);
-        let share = len.div_ceil((large + small).max(1));
-        let step = share.div_ceil(rows);
+        let tiles = (large + small).max(1);
+        let Ahead(mut ahead, len) = view.ahead;
+        let (half, step) = (len / 2, (len / 2).div_ceil(tiles * rows));
         let mut at = 0;
         for tile in 0..large + small {
-            let ahead = (ahead.wrapping_add(tile * share), step);
             // SAFETY: the caller's promise; the tiles' sizes add up to `count`.
             unsafe {
                 let pixels = self.pixels.as_ptr().add(at);
                 if tile < large {
                     match full {
-                        8 => sized::<S, 8, N>(view, pixels, ahead),
-                        _ => sized::<S, 12, N>(view, pixels, ahead),
+                        8 => sized::<S, 8, N>(view, pixels, ahead, half, step),
+                        _ => sized::<S, 12, N>(view, pixels, ahead, half, step),
                     }
                     at += full;
+                    ahead = ahead.wrapping_add(step * rows);
                     continue;
                 }
                 let tile = tile - large;
                 let size = rest / small + usize::from(tile < rest % small);
                 match size {
-                    1 => sized::<S, 1, N>(view, pixels, ahead),
-                    2 => sized::<S, 2, N>(view, pixels, ahead),
-                    3 => sized::<S, 3, N>(view, pixels, ahead),
-                    4 => sized::<S, 4, N>(view, pixels, ahead),
-                    5 => sized::<S, 5, N>(view, pixels, ahead),
-                    _ => sized::<S, PIXELS, N>(view, pixels, ahead),
+                    1 => sized::<S, 1, N>(view, pixels, ahead, half, step),
+                    2 => sized::<S, 2, N>(view, pixels, ahead, half, step),
+                    3 => sized::<S, 3, N>(view, pixels, ahead, half, step),
+                    4 => sized::<S, 4, N>(view, pixels, ahead, half, step),
+                    5 => sized::<S, 5, N>(view, pixels, ahead, half, step),
+                    _ => sized::<S, PIXELS, N>(view, pixels, ahead, half, step),
                 }
                 at += size;
+                ahead = ahead.wrapping_add(step * rows);
             }
         }
     }
@@ -140,7 +145,9 @@ impl Tiles<'_> {
 unsafe fn sized<S: Simd, const M: usize, const N: usize>(
     view: &View,
     pixels: *const Pixel,
-    (mut ahead, step): (*const f32, usize),
+    mut ahead: *const f32,
+    half: usize,
+    step: usize,
 ) {
     // Sizes that need more registers than there are are never asked for.
     if M > PIXELS && M * N > PIXELS * S::VECTORS {
@@ -184,7 +191,8 @@ unsafe fn sized<S: Simd, const M: usize, const N: usize>(
                 }
             }
             for c in 0..view.len {
-                S::prefetch(ahead);
+                S::prefetch_later(ahead);
+                S::prefetch_later(ahead.wrapping_add(half));
                 ahead = ahead.wrapping_add(step);
                 let mut w = [S::splat(0.0); N];
                 for n in 0..N {

@@ -8,6 +8,7 @@ mod ops;
 #[cfg(test)]
 mod tests;
 
+use crate::memory::Floats;
 use crate::simd::Isa;
 use crate::threads::Shared;
 use crate::{Activation, Threads};
@@ -21,7 +22,7 @@ const TASK: usize = 1 << 18;
 pub struct LinearKernel {
     inputs: usize,
     outputs: usize,
-    weights: Vec<f32>,
+    weights: Floats,
     bias: Option<Vec<f32>>,
     activation: Activation,
 }
@@ -40,7 +41,13 @@ impl LinearKernel {
     ) -> Self {
         assert_eq!(weights.len(), inputs * outputs, "linear weights");
         assert!(bias.is_none_or(|b| b.len() == outputs), "linear bias");
-        Self { inputs, outputs, weights: weights.to_vec(), bias: bias.map(<[f32]>::to_vec), activation }
+        Self {
+            inputs,
+            outputs,
+            weights: Floats::copied(weights),
+            bias: bias.map(<[f32]>::to_vec),
+            activation,
+        }
     }
 
     /// Bytes of the weights.

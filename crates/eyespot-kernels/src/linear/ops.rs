@@ -2,6 +2,15 @@
 
 use crate::simd::{Op, Simd};
 
+/// Images whose sums are kept while a slice of the weights passes.
+const IMAGES: usize = 16;
+
+/// Inputs of a slice, a multiple of all vectors' lanes: six outputs' weights stay in the first-level cache.
+const SLICE: usize = 512;
+
+/// How far ahead weights are fetched, in floats.
+const AHEAD: usize = 512;
+
 /// Rows of weights that `dx` takes up at once; a slice of each stays in the first-level cache.
 const ROWS: usize = 64;
 
@@ -44,46 +53,85 @@ impl Op for Forward<'_> {
 }
 
 impl Forward<'_> {
+    /// Outputs `o … o + O` of all images. Weights are read once: a slice of them serves all images while the sums wait
+    /// in memory.
     #[inline(always)]
     unsafe fn images<S: Simd, const O: usize>(&self, o: usize) {
-        let mut image = 0;
         // SAFETY: as above.
         unsafe {
-            while image + 4 <= self.images {
-                self.tile::<S, 4, O>(image, o);
-                image += 4;
-            }
+            let mut image = 0;
             while image < self.images {
-                self.tile::<S, 1, O>(image, o);
-                image += 1;
+                let count = (self.images - image).min(IMAGES);
+                let mut sums = [[[S::splat(0.0); O]; 4]; IMAGES / 4];
+                let mut k = 0;
+                loop {
+                    let end = (k + SLICE).min(self.sizes.0);
+                    let mut i = 0;
+                    while i + 4 <= count {
+                        self.tile::<S, 4, O>(image + i, o, (k, end), &mut sums[i / 4]);
+                        i += 4;
+                    }
+                    while i < count {
+                        let sums: &mut [[S::V; O]; 4] = &mut sums[i / 4];
+                        let mut one = [sums[i % 4]];
+                        self.tile::<S, 1, O>(image + i, o, (k, end), &mut one);
+                        sums[i % 4] = one[0];
+                        i += 1;
+                    }
+                    k = end;
+                    if k == self.sizes.0 {
+                        break;
+                    }
+                }
+                for i in 0..count {
+                    for n in 0..O {
+                        let v = S::sum(sums[i / 4][i % 4][n]) + self.bias.map_or(0.0, |b| b[o + n]);
+                        // Comparisons leave NaN as it is.
+                        let v = if v < self.bounds.0 { self.bounds.0 } else { v };
+                        let v = if v > self.bounds.1 { self.bounds.1 } else { v };
+                        *self.y.add((image + i) * self.sizes.1 + o + n) = v;
+                    }
+                }
+                image += count;
             }
         }
     }
 
+    /// Adds the products of inputs `from..to` to the sums of `I` images and `O` outputs.
     #[inline(always)]
-    unsafe fn tile<S: Simd, const I: usize, const O: usize>(&self, image: usize, o: usize) {
-        let (inputs, outputs) = self.sizes;
+    unsafe fn tile<S: Simd, const I: usize, const O: usize>(
+        &self,
+        image: usize,
+        o: usize,
+        (from, to): (usize, usize),
+        all: &mut [[S::V; O]; I],
+    ) {
+        let inputs = self.sizes.0;
         let x = self.x.as_ptr().wrapping_add(image * inputs);
         let w = self.weights.as_ptr().wrapping_add(o * inputs);
         // SAFETY: rows image … image + I and o … o + O exist, each of `inputs` floats.
         unsafe {
-            let mut sums = [[S::splat(0.0); O]; I];
-            let mut k = 0;
-            while k + S::LANES <= inputs {
+            let mut sums = *all;
+            let mut k = from;
+            while k + S::LANES <= to {
                 let mut a = [S::splat(0.0); I];
                 for i in 0..I {
                     a[i] = S::load(x.add(i * inputs + k));
                 }
                 for n in 0..O {
-                    let b = S::load(w.add(n * inputs + k));
+                    let p = w.add(n * inputs + k);
+                    if image == 0 {
+                        S::prefetch(p.wrapping_add(AHEAD));
+                    }
+                    let b = S::load(p);
                     for i in 0..I {
                         sums[i][n] = S::fma(a[i], b, sums[i][n]);
                     }
                 }
                 k += S::LANES;
             }
-            if k < inputs {
-                let left = inputs - k;
+            if k < to {
+                let left = to - k;
                 for n in 0..O {
                     let b = S::load_partial(w.add(n * inputs + k), left);
                     for i in 0..I {
@@ -92,15 +140,7 @@ impl Forward<'_> {
                     }
                 }
             }
-            for i in 0..I {
-                for n in 0..O {
-                    let v = S::sum(sums[i][n]) + self.bias.map_or(0.0, |b| b[o + n]);
-                    // Comparisons leave NaN as it is.
-                    let v = if v < self.bounds.0 { self.bounds.0 } else { v };
-                    let v = if v > self.bounds.1 { self.bounds.1 } else { v };
-                    *self.y.add((image + i) * outputs + o + n) = v;
-                }
-            }
+            *all = sums;
         }
     }
 }

@@ -51,6 +51,12 @@ pub(crate) trait Simd: Copy {
     unsafe fn prefetch(p: *const f32) {
         let _ = p;
     }
+
+    /// As [`prefetch`](Self::prefetch), for later use: into the second-level cache.
+    #[inline(always)]
+    unsafe fn prefetch_later(p: *const f32) {
+        let _ = p;
+    }
 }
 
 /// A kernel, generic over the instruction set.

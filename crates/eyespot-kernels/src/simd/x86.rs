@@ -93,6 +93,11 @@ impl Simd for Avx512 {
         // SAFETY: see above; any address is allowed.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
     }
+    #[inline(always)]
+    unsafe fn prefetch_later(p: *const f32) {
+        // SAFETY: as above.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(p.cast()) }
+    }
 }
 
 /// A mask of `n` lanes for AVX2's masked loads and stores.
@@ -171,5 +176,10 @@ impl Simd for Avx2 {
     unsafe fn prefetch(p: *const f32) {
         // SAFETY: see above; any address is allowed.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
+    }
+    #[inline(always)]
+    unsafe fn prefetch_later(p: *const f32) {
+        // SAFETY: as above.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(p.cast()) }
     }
 }
