@@ -86,8 +86,11 @@ impl Graph {
         self.nodes.iter().rposition(scores).map(NodeId)
     }
 
-    /// The part of the network that computes `node`, with it as output.
-    pub(crate) fn up_to(&self, node: NodeId) -> Result<Graph, GraphError> {
+    /// The part of the network that computes `node`, with it as output: what to run for the node's result.
+    ///
+    /// # Errors
+    /// A node the network doesn't have.
+    pub fn up_to(&self, node: NodeId) -> Result<Graph, GraphError> {
         let kept = self.needed_for(node)?;
         Ok(self.subgraph(&kept, node))
     }

@@ -3,16 +3,15 @@
 use crate::classes::Classes;
 use crate::evaluation::Scored;
 use crate::network::{find, input_shape};
+use crate::runner::{Runner, read_picture};
 use crate::set_aside::SetAside;
 use crate::{Error, Evaluation, PathPrediction, Prediction};
-use eyespot_cpu::Cpu;
-use eyespot_data::{Batch, Dataset, Limits, Loader, LoaderOptions, SplitOptions, Transform};
+use eyespot_data::{Batch, Dataset, Loader, SplitOptions, Transform};
 use eyespot_formats::{ModelFile, fit_weights, read_weights};
-use eyespot_graph::{Device, Graph, Inference, Params, Shape, zoo};
+use eyespot_graph::{Graph, Shape, zoo};
 use eyespot_train::Loss;
 use image::RgbImage;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 /// Names pictures.
 ///
@@ -23,17 +22,11 @@ use std::sync::Mutex;
 /// # Ok::<(), eyespot::Error>(())
 /// ```
 pub struct Classifier {
-    graph: Graph,
-    params: Params,
+    runner: Runner,
     classes: Classes,
-    transform: Transform,
     loss: Loss,
     set_aside: Option<SetAside>,
-    device: Cpu,
     top_k: usize,
-    batch: usize,
-    /// Compiled at the first picture, for as many pictures at once as are wanted then.
-    program: Mutex<Option<Box<dyn Inference>>>,
 }
 
 impl Classifier {
@@ -42,18 +35,15 @@ impl Classifier {
     /// # Errors
     /// No such file, a damaged one, or one that isn't an eyespot model.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
-        let path = model_path(path.as_ref())?;
-        let model = ModelFile::read(&path)?;
-        let damaged =
-            |what: &str, e: serde_json::Error| Error::file(&path, format!("its {what} is damaged: {e}"));
-        let transform: Transform =
-            serde_json::from_value(model.transform).map_err(|e| damaged("transform", e))?;
+        let (model, transform) = read_model(path.as_ref())?;
         let loss = match model.training.get("loss") {
-            Some(loss) => serde_json::from_value(loss.clone()).map_err(|e| damaged("loss", e))?,
+            Some(loss) => serde_json::from_value(loss.clone())
+                .map_err(|e| Error::file(path.as_ref(), format!("its loss is damaged: {e}")))?,
             None => Loss::CROSS_ENTROPY,
         };
-        let classifier = Self::new(model.graph, model.params, Classes::new(model.classes), transform, loss)?;
-        Ok(Self { set_aside: SetAside::read(&path), ..classifier })
+        let runner = Runner::new(model.graph, model.params, transform)?;
+        let set_aside = SetAside::read(&model_path(path.as_ref())?);
+        Ok(Self { set_aside, ..Self::new(runner, Classes::new(model.classes), loss) })
     }
 
     /// A network of the zoo with published weights, the file with its classes (a class a line in the order of the
@@ -75,50 +65,16 @@ impl Classifier {
         let graph = zoo::build(network.name, classes.len(), Some(shape))?;
         let fitted = fit_weights(&graph, read_weights(weights.as_ref())?, false)
             .map_err(|e| Error::file(weights.as_ref(), e))?;
-        Self::new(graph, fitted.params, classes, transform, Loss::CROSS_ENTROPY)
+        Ok(Self::new(Runner::new(graph, fitted.params, transform)?, classes, Loss::CROSS_ENTROPY))
     }
 
-    fn new(
-        graph: Graph,
-        params: Params,
-        classes: Classes,
-        transform: Transform,
-        loss: Loss,
-    ) -> Result<Self, Error> {
-        transform.validate()?;
-        let classifier = Self {
-            graph,
-            params,
-            classes,
-            transform,
-            loss,
-            set_aside: None,
-            device: Cpu::new(0),
-            top_k: 5,
-            batch: 1,
-            program: Mutex::new(None),
-        };
-        classifier.check_size()?;
-        Ok(classifier)
-    }
-
-    /// That the transform gives what the network takes.
-    fn check_size(&self) -> Result<(), Error> {
-        let (height, width) = self.transform.crop;
-        let (given, taken) = (self.transform.len(), self.graph.input_shape());
-        if given == taken.elements() {
-            return Ok(());
-        }
-        Err(Error::Usage(format!(
-            "the network takes pictures of {taken}, but the transform makes {}×{height}×{width}; set --crop to fit",
-            self.transform.channels()
-        )))
+    fn new(runner: Runner, classes: Classes, loss: Loss) -> Self {
+        Self { runner, classes, loss, set_aside: None, top_k: 5 }
     }
 
     /// Computes on this many threads; 0, the default, takes all cores. The result doesn't depend on it.
     pub fn threads(mut self, threads: usize) -> Self {
-        self.device = Cpu::new(threads);
-        self.program = Mutex::new(None);
+        self.runner = self.runner.threads(threads);
         self
     }
 
@@ -130,8 +86,7 @@ impl Classifier {
 
     /// Computes this many pictures at once where there are many; default 1. Larger is faster and takes more memory.
     pub fn batch(mut self, pictures: usize) -> Self {
-        self.batch = pictures.max(1);
-        self.program = Mutex::new(None);
+        self.runner = self.runner.batch(pictures);
         self
     }
 
@@ -140,15 +95,13 @@ impl Classifier {
     /// # Errors
     /// A transform that makes pictures of another size than the network takes.
     pub fn with_transform(mut self, transform: Transform) -> Result<Self, Error> {
-        transform.validate()?;
-        self.transform = transform;
-        self.check_size()?;
+        self.runner = self.runner.with_transform(transform)?;
         Ok(self)
     }
 
     /// How pictures are made ready.
     pub fn transform(&self) -> &Transform {
-        &self.transform
+        self.runner.transform()
     }
 
     /// The classes in the order of the network's outputs.
@@ -158,7 +111,7 @@ impl Classifier {
 
     /// The network.
     pub fn graph(&self) -> &Graph {
-        &self.graph
+        self.runner.graph()
     }
 
     /// Names the picture in a file.
@@ -166,10 +119,7 @@ impl Classifier {
     /// # Errors
     /// A file that can't be read as a picture, with the cause.
     pub fn predict_path(&self, path: impl AsRef<Path>) -> Result<Prediction, Error> {
-        let path = path.as_ref();
-        let picture =
-            eyespot_data::decode(path, &Limits::default()).map_err(|e| Error::file(path, e.to_string()))?;
-        self.predict(&picture)
+        self.predict(&read_picture(path)?)
     }
 
     /// Names a picture in memory.
@@ -184,10 +134,7 @@ impl Classifier {
     /// # Ok::<(), eyespot::Error>(())
     /// ```
     pub fn predict(&self, picture: &RgbImage) -> Result<Prediction, Error> {
-        let mut input = vec![0.0; self.transform.len()];
-        self.transform.apply(picture, &mut input).map_err(|e| Error::Picture(e.to_string()))?;
-        let scores = self.scores(&input, 1)?;
-        Ok(self.prediction(&scores))
+        Ok(self.prediction(&self.runner.picture(picture)?))
     }
 
     /// Names any number of pictures: files, folders (with all that lies in them) and globs. Pictures are read and
@@ -205,36 +152,12 @@ impl Classifier {
         &self,
         paths: impl IntoIterator<Item = PathBuf>,
     ) -> Result<impl Iterator<Item = PathPrediction> + '_, Error> {
-        let pictures = eyespot_data::pictures(paths.into_iter().collect());
-        let mut loader = Loader::stream(pictures, self.loading())?;
-        let mut ready = Vec::new().into_iter();
-        Ok(std::iter::from_fn(move || {
-            loop {
-                if let Some(next) = ready.next() {
-                    return Some(next);
-                }
-                ready = match loader.next()? {
-                    Ok(batch) => self.named(batch),
-                    // Only settings can be wrong here, and they were checked with the transform.
-                    Err(_) => return None,
-                }
-                .into_iter();
-            }
-        }))
-    }
-
-    fn loading(&self) -> LoaderOptions {
-        LoaderOptions {
-            batch_size: self.batch,
-            threads: self.device.threads(),
-            ..LoaderOptions::new(self.transform.clone())
-        }
+        self.runner.stream(paths, |batch, scores| self.named(batch, scores))
     }
 
     /// A batch's pictures, then its files that can't be read.
-    fn named(&self, batch: Batch) -> Vec<PathPrediction> {
-        let outputs = self.graph.output_shape().elements();
-        let scores = self.scores(&batch.inputs, batch.len());
+    fn named(&self, batch: Batch, scores: Result<Vec<f32>, Error>) -> Vec<PathPrediction> {
+        let outputs = self.graph().output_shape().elements();
         let label = |path: &Path| self.classes.of_picture(path).map(|i| self.classes.names()[i].clone());
         let predicted = batch.paths.into_iter().enumerate().map(|(i, path)| {
             let result = match &scores {
@@ -249,22 +172,6 @@ impl Classifier {
             result: Err(failure.cause.to_string()),
         });
         predicted.chain(failed).collect()
-    }
-
-    /// The network's outputs for pictures that are ready, images × outputs.
-    fn scores(&self, input: &[f32], images: usize) -> Result<Vec<f32>, Error> {
-        if images == 0 {
-            return Ok(Vec::new());
-        }
-        // A thread that panicked while holding the program can't have left half a program.
-        let mut program = self.program.lock().unwrap_or_else(|e| e.into_inner());
-        let program = match &mut *program {
-            Some(program) => program,
-            empty => {
-                empty.insert(self.device.inference(&self.graph, &self.params, self.batch.max(images))?)
-            }
-        };
-        Ok(program.run(input, images)?.to_vec())
     }
 
     fn prediction(&self, scores: &[f32]) -> Prediction {
@@ -298,9 +205,9 @@ impl Classifier {
         }
         let order = (0..samples.len()).collect();
         let mut scored = Scored::default();
-        for batch in Loader::new(&samples, order, self.loading())? {
+        for batch in Loader::new(&samples, order, self.runner.loading())? {
             let batch = batch?;
-            scored.scores.extend(self.scores(&batch.inputs, batch.len())?);
+            scored.scores.extend(self.runner.run(&batch.inputs, batch.len())?);
             scored.labels.extend(batch.labels.iter().map(|&label| label as u32));
             scored.paths.extend(batch.paths);
             let unreadable = batch.failures.into_iter().map(|f| (f.path, f.cause.to_string()));
@@ -334,8 +241,17 @@ pub(crate) fn preset(network: &zoo::Network) -> Transform {
     }
 }
 
+/// The model that a path means, with the transform in it.
+pub(crate) fn read_model(path: &Path) -> Result<(ModelFile, Transform), Error> {
+    let path = model_path(path)?;
+    let mut model = ModelFile::read(&path)?;
+    let transform = serde_json::from_value(model.transform.take())
+        .map_err(|e| Error::file(&path, format!("its transform is damaged: {e}")))?;
+    Ok((model, transform))
+}
+
 /// The model file that a path means.
-pub(crate) fn model_path(path: &Path) -> Result<PathBuf, Error> {
+fn model_path(path: &Path) -> Result<PathBuf, Error> {
     let missing = |why: &str| Err(Error::file(path, why));
     if path.is_dir() {
         let inside = path.join("model.safetensors");

@@ -21,6 +21,7 @@ mod evaluation;
 mod network;
 mod options;
 mod prediction;
+mod runner;
 mod set_aside;
 mod suggest;
 mod training;
@@ -32,11 +33,12 @@ pub use error::Error;
 pub use evaluation::{ClassEvaluation, Evaluation, Mistake, Unreadable};
 pub use eyespot_data::{Fit, Transform};
 pub use eyespot_train::{BatchDone, ClassMetrics, EpochRecord, Metrics};
-pub use network::{network, network_names, preset};
+pub use network::{Network, network, network_names, preset};
 pub use options::{
     AugmentKind, Balance, BatchSize, Cache, FitKind, Freeze, Head, LossKind, OptimizerKind, ScheduleKind,
     TrainingOptions,
 };
 pub use prediction::{ClassScore, PathPrediction, Prediction};
+pub use runner::read_picture;
 pub use suggest::closest;
 pub use training::{Beginning, Listener, Trained, Training};

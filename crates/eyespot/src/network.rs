@@ -1,8 +1,11 @@
 //! Networks by name or from a file.
 
+use crate::classifier::{preset as preset_of, read_model};
 use crate::{Error, closest};
 use eyespot_data::Transform;
-use eyespot_graph::{Graph, Shape, zoo};
+use eyespot_formats::{fit_weights, read_weights};
+use eyespot_graph::{Graph, Params, Shape, zoo};
+use std::path::Path;
 
 /// A network of the zoo by name.
 ///
@@ -58,5 +61,58 @@ pub fn network_names() -> Vec<&'static str> {
 /// # Ok::<(), eyespot::Error>(())
 /// ```
 pub fn preset(name: &str) -> Result<Transform, Error> {
-    find(name).map(crate::classifier::preset)
+    find(name).map(preset_of)
+}
+
+/// A network with its weights and the way it sees pictures, whatever its classes are called.
+pub struct Network {
+    pub(crate) graph: Graph,
+    pub(crate) params: Params,
+    pub(crate) transform: Transform,
+}
+
+impl Network {
+    /// A trained model's: a model file (`model.safetensors`), or the run folder with it.
+    ///
+    /// # Errors
+    /// No such file, a damaged one, or one that isn't an eyespot model.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let (model, transform) = read_model(path.as_ref())?;
+        Ok(Self { graph: model.graph, params: model.params, transform })
+    }
+
+    /// A network of the zoo with published weights, for as many classes as these have; `None` takes the network's own
+    /// transform.
+    ///
+    /// # Errors
+    /// An unknown network, a file that can't be read, or weights that don't fit.
+    pub fn from_weights(
+        model: &str,
+        weights: impl AsRef<Path>,
+        transform: Option<Transform>,
+    ) -> Result<Self, Error> {
+        let network = find(model)?;
+        let transform = transform.unwrap_or_else(|| preset_of(network));
+        transform.validate()?;
+        let params = read_weights(weights.as_ref())?;
+        let (height, width) = transform.crop;
+        let shape = Shape::map(transform.channels(), height as usize, width as usize);
+        let graph = |classes| zoo::build(network.name, classes, Some(shape));
+        let some = graph(1)?;
+        let classifier = some.classifier_layer().map(|id| format!("{}.weight", some.node(id).name));
+        let classes = classifier.and_then(|name| params.get(&name)).map(|weight| weight.shape()[0]);
+        let graph = graph(classes.unwrap_or(1000).max(1))?;
+        let fitted = fit_weights(&graph, params, false).map_err(|e| Error::file(weights.as_ref(), e))?;
+        Ok(Self { graph, params: fitted.params, transform })
+    }
+
+    /// The network.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// How pictures are made ready for it.
+    pub fn transform(&self) -> &Transform {
+        &self.transform
+    }
 }

@@ -1,4 +1,4 @@
-//! A backbone and a head are separate notions: this puts a new head on a network's backbone.
+//! A backbone and a head are separate notions: this takes a network's backbone, or puts a new head on it.
 
 use crate::{Builder, Graph, GraphError, Shape};
 
@@ -9,6 +9,28 @@ pub enum Head {
     Linear,
     /// Linear to half as many numbers, ReLU, linear.
     Mlp,
+}
+
+/// The part of `graph` that describes a picture by a vector: all up to [`Graph::features`], averaged over the pixels
+/// where that is a map.
+///
+/// # Errors
+/// A damaged graph.
+///
+/// ```
+/// use eyespot_graph::{Shape, zoo};
+/// let graph = zoo::build("squeezenet1_1", 1000, None)?;
+/// assert_eq!(zoo::backbone(&graph)?.output_shape(), Shape::Vector(512));
+/// # Ok::<(), eyespot_graph::GraphError>(())
+/// ```
+pub fn backbone(graph: &Graph) -> Result<Graph, GraphError> {
+    let mut b = Builder::from_graph(graph.up_to(graph.features)?);
+    let x = b.last();
+    if matches!(b.shape(x), Shape::Map { .. }) {
+        let x = b.global_avg_pool("head.avgpool", x);
+        b.flatten("head.flatten", x);
+    }
+    b.finish()
 }
 
 /// The backbone of `graph` with a fresh head for `classes` outputs.
@@ -32,13 +54,9 @@ pub fn with_head(graph: &Graph, head: Head, classes: usize) -> Result<Graph, Gra
         let reason = "a head needs at least one class".to_owned();
         return Err(GraphError::Unsuitable { network: graph.name.clone(), reason });
     }
-    let mut b = Builder::from_graph(graph.up_to(graph.features)?);
+    let mut b = Builder::from_graph(backbone(graph)?);
     let replaced = graph.classifier_layer().map(|id| graph.node(id));
     let mut x = b.last();
-    if matches!(b.shape(x), Shape::Map { .. }) {
-        x = b.global_avg_pool("head.avgpool", x);
-        x = b.flatten("head.flatten", x);
-    }
     match head {
         Head::Linear => {
             // On a vector the new layer stands exactly where the old classifier stood.

@@ -15,7 +15,7 @@ mod small_cnn;
 mod squeezenet;
 mod vgg;
 
-pub use head::{Head, with_head};
+pub use head::{Head, backbone, with_head};
 
 use crate::{Builder, Graph, GraphError, Shape};
 use resnet::{basic, bottleneck};

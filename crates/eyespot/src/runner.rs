@@ -1,0 +1,126 @@
+//! Pictures through a transform and a network.
+
+use crate::Error;
+use eyespot_cpu::Cpu;
+use eyespot_data::{Batch, Limits, Loader, LoaderOptions, Transform};
+use eyespot_graph::{Device, Graph, Inference, Params};
+use image::RgbImage;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+/// A network with its weights and the transform before it. The program is compiled at the first picture, for as many
+/// pictures at once as are wanted then.
+pub(crate) struct Runner {
+    graph: Graph,
+    params: Params,
+    transform: Transform,
+    device: Cpu,
+    batch: usize,
+    program: Mutex<Option<Box<dyn Inference>>>,
+}
+
+impl Runner {
+    /// # Errors
+    /// A transform that is unsound or makes pictures of another size than the network takes.
+    pub fn new(graph: Graph, params: Params, transform: Transform) -> Result<Self, Error> {
+        let (device, program) = (Cpu::new(0), Mutex::new(None));
+        let runner = Self { graph, params, transform, device, batch: 1, program };
+        runner.check()?;
+        Ok(runner)
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        self.transform.validate()?;
+        let (height, width) = self.transform.crop;
+        let (given, taken) = (self.transform.len(), self.graph.input_shape());
+        if given == taken.elements() {
+            return Ok(());
+        }
+        Err(Error::Usage(format!(
+            "the network takes pictures of {taken}, but the transform makes {}×{height}×{width}; set --crop to fit",
+            self.transform.channels()
+        )))
+    }
+
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.device = Cpu::new(threads);
+        self.program = Mutex::new(None);
+        self
+    }
+
+    pub fn batch(mut self, pictures: usize) -> Self {
+        self.batch = pictures.max(1);
+        self.program = Mutex::new(None);
+        self
+    }
+
+    pub fn with_transform(mut self, transform: Transform) -> Result<Self, Error> {
+        self.transform = transform;
+        self.check()?;
+        Ok(self)
+    }
+
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    pub fn transform(&self) -> &Transform {
+        &self.transform
+    }
+
+    pub fn loading(&self) -> LoaderOptions {
+        LoaderOptions {
+            batch_size: self.batch,
+            threads: self.device.threads(),
+            ..LoaderOptions::new(self.transform.clone())
+        }
+    }
+
+    /// The network's outputs for pictures that are ready, images × outputs.
+    pub fn run(&self, input: &[f32], images: usize) -> Result<Vec<f32>, Error> {
+        if images == 0 {
+            return Ok(Vec::new());
+        }
+        // A thread that panicked while holding the program can't have left half a program.
+        let mut program = self.program.lock().unwrap_or_else(|e| e.into_inner());
+        let program = match &mut *program {
+            Some(program) => program,
+            empty => {
+                empty.insert(self.device.inference(&self.graph, &self.params, self.batch.max(images))?)
+            }
+        };
+        Ok(program.run(input, images)?.to_vec())
+    }
+
+    /// The network's outputs for one picture.
+    pub fn picture(&self, picture: &RgbImage) -> Result<Vec<f32>, Error> {
+        let mut input = vec![0.0; self.transform.len()];
+        self.transform.apply(picture, &mut input).map_err(|e| Error::Picture(e.to_string()))?;
+        self.run(&input, 1)
+    }
+
+    /// Files, folders and globs, read and computed as the iterator goes, batch by batch; `done` makes of a batch and its
+    /// outputs (or what went wrong with them all) one item per picture.
+    pub fn stream<'a, T: 'a>(
+        &'a self,
+        paths: impl IntoIterator<Item = PathBuf>,
+        done: impl Fn(Batch, Result<Vec<f32>, Error>) -> Vec<T> + 'a,
+    ) -> Result<impl Iterator<Item = T> + 'a, Error> {
+        let pictures = eyespot_data::pictures(paths.into_iter().collect());
+        let loader = Loader::stream(pictures, self.loading())?;
+        // Only settings can be wrong in a batch as a whole, and they were checked with the transform.
+        Ok(loader.map_while(Result::ok).flat_map(move |batch| {
+            let outputs = self.run(&batch.inputs, batch.len());
+            done(batch, outputs)
+        }))
+    }
+}
+
+/// Reads a picture's file, turned as the camera was held.
+///
+/// # Errors
+/// A file that can't be read as a picture, with the cause.
+pub fn read_picture(path: impl AsRef<Path>) -> Result<RgbImage, Error> {
+    let path = path.as_ref();
+    eyespot_data::decode(path, &Limits::default()).map_err(|e| Error::file(path, e.to_string()))
+}
