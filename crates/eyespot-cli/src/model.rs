@@ -13,7 +13,7 @@ pub fn load(
     if let (Some(model), Some(weights), Some(classes)) =
         (&published.model, &published.weights, &published.classes)
     {
-        let transform = changed(eyespot::preset(model)?, changes);
+        let transform = changed(&eyespot::preset(model)?, changes)?;
         return Ok((Classifier::from_weights(model, weights, classes, Some(transform))?, paths.to_vec()));
     }
     let [model, rest @ ..] = paths else {
@@ -32,15 +32,23 @@ pub fn load(
         return Err(Error::Usage(hint).into());
     }
     let classifier = Classifier::load(model)?;
-    let transform = changed(classifier.transform().clone(), changes);
+    let transform = changed(classifier.transform(), changes)?;
     Ok((classifier.with_transform(transform)?, rest.to_vec()))
 }
 
-fn is_model(path: &Path) -> bool {
+pub fn is_model(path: &Path) -> bool {
     path.join("model.safetensors").is_file() || path.extension().is_some_and(|e| e == "safetensors")
 }
 
-fn changed(mut transform: Transform, changes: &TransformArgs) -> Transform {
+/// A transform with what flags change in it.
+pub fn changed(transform: &Transform, changes: &TransformArgs) -> Result<Transform, Error> {
+    if let (Some(features), true) = (&transform.features, changes.any()) {
+        return Err(Error::Usage(format!(
+            "features ({features}) are always computed from the whole picture; leave out --fit, --resize, --crop, \
+             --mean and --std"
+        )));
+    }
+    let mut transform = transform.clone();
     match changes.fit.as_deref() {
         Some("letterbox") => transform.fit = Fit::Letterbox,
         Some("squash") => transform.fit = Fit::Squash,
@@ -57,5 +65,5 @@ fn changed(mut transform: Transform, changes: &TransformArgs) -> Transform {
     if let Some(std) = &changes.std {
         transform.std.clone_from(std);
     }
-    transform
+    Ok(transform)
 }

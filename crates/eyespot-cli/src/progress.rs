@@ -70,6 +70,9 @@ impl Listener for Progress {
         let test = if test > 0 { format!(", {test} kept for testing") } else { String::new() };
         self.say(&format!("photos   {train} to learn from, {validation} to validate by{test}"));
         self.say(&format!("classes  {} ({}{more})", b.classes.len(), shown.join(", ")));
+        if let Some((names, numbers)) = &b.features {
+            self.say(&format!("features {names}, {numbers} numbers a photo"));
+        }
         let (all, learning) = (millions(b.parameters), millions(b.learning));
         let how = match (b.pretrained, b.learning == b.parameters) {
             (true, true) => ", pretrained, all of them learning".to_owned(),

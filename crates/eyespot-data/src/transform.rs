@@ -102,7 +102,8 @@ impl Transform {
     /// Traditional features of the whole picture, squashed to [`features::SIDE`] pixels a side.
     pub fn of_features(features: Features) -> Transform {
         let side = features::SIDE;
-        Transform { features: Some(features), fit: Fit::Squash, ..Transform::unscaled(side, side, 3) }
+        let (resize, fit) = (Some(side), Fit::Squash);
+        Transform { features: Some(features), resize, fit, ..Transform::unscaled(side, side, 3) }
     }
 
     /// Channels of the result, 1 or 3.

@@ -81,6 +81,16 @@ impl InMemory {
         let samples = (0..labels.len()).collect();
         Ok(Self { inputs, labels, samples, input_len, views, batch: Vec::new(), batch_labels: Vec::new() })
     }
+
+    /// All numbers, views × samples × input length.
+    pub fn inputs(&self) -> &[f32] {
+        &self.inputs
+    }
+
+    /// Changes the numbers of each view of each sample.
+    pub fn change(&mut self, change: impl FnMut(&mut [f32])) {
+        self.inputs.chunks_exact_mut(self.input_len).for_each(change);
+    }
 }
 
 impl Source for InMemory {

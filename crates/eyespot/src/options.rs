@@ -127,6 +127,8 @@ pub struct TrainingOptions {
     pub data: Option<PathBuf>,
     /// A network of the zoo.
     pub model: Option<String>,
+    /// Traditional features that are learned on in place of pictures: `hog`, `color`, `pixels`, several joined by `+`.
+    pub features: Option<String>,
     /// Pretrained weights.
     pub weights: Option<PathBuf>,
     /// What keeps its weights; default the backbone where weights are given, else nothing.
@@ -213,9 +215,10 @@ impl TrainingOptions {
     }
 
     /// The names of all settings, as in TOML and on the command line.
-    pub const KEYS: [&'static str; 33] = [
+    pub const KEYS: [&'static str; 34] = [
         "data",
         "model",
+        "features",
         "weights",
         "freeze",
         "head",

@@ -79,6 +79,14 @@ pub struct TransformArgs {
     pub std: Option<Vec<f32>>,
 }
 
+impl TransformArgs {
+    /// Whether anything is to be changed.
+    pub fn any(&self) -> bool {
+        let Self { fit, resize, crop, mean, std } = self;
+        fit.is_some() || resize.is_some() || crop.is_some() || mean.is_some() || std.is_some()
+    }
+}
+
 /// How predictions are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {

@@ -20,6 +20,10 @@ pub struct TrainArgs {
     /// A network of the zoo [default: the one the weights are named after, else small_cnn]
     #[arg(long, value_name = "NAME", help_heading = "Network")]
     pub model: Option<String>,
+    /// Learn on features of the photos in place of the photos: hog (shape), color, pixels, or several joined by +;
+    /// with --model linear (default) or mlp
+    #[arg(long, value_name = "hog|color|pixels", help_heading = "Network")]
+    pub features: Option<String>,
     /// Pretrained weights: safetensors or PyTorch (.pth, .pt, .th)
     #[arg(long, value_name = "FILE", help_heading = "Network")]
     pub weights: Option<PathBuf>,

@@ -110,25 +110,36 @@ impl Features {
                 Feature::Pixels => numbers.extend(grey_pixels(picture)),
             }
         }
-        for ((x, mean), std) in numbers.iter_mut().zip(&self.mean).zip(&self.std) {
-            *x = (*x - mean) / std;
-        }
+        self.apply(&mut numbers);
         numbers
     }
 
-    /// Takes mean and standard deviation from the training pictures' raw numbers. A number that never changes gets
+    /// Standardises the numbers of one picture; does nothing before [`Features::standardise`].
+    pub fn apply(&self, numbers: &mut [f32]) {
+        for ((x, mean), std) in numbers.iter_mut().zip(&self.mean).zip(&self.std) {
+            *x = (*x - mean) / std;
+        }
+    }
+
+    /// Takes mean and standard deviation from the training pictures' raw numbers, pictures × [`Features::len`]. A number that never changes gets
     /// the standard deviation 1, so it becomes 0.
-    pub fn standardise(&mut self, raw: &[Vec<f32>]) {
-        let count = raw.len().max(1) as f64;
-        let moment = |index: usize, power: &dyn Fn(f64) -> f64| {
-            raw.iter().filter_map(|row| row.get(index)).map(|&x| power(f64::from(x))).sum::<f64>() / count
-        };
-        let mean: Vec<f64> = (0..self.len()).map(|i| moment(i, &|x| x)).collect();
-        let spread = |(i, m): (usize, &f64)| {
-            let std = moment(i, &|x| (x - m) * (x - m)).sqrt() as f32;
+    pub fn standardise(&mut self, raw: &[f32]) {
+        let rows = || raw.chunks_exact(self.len().max(1));
+        let count = rows().len().max(1) as f64;
+        let mut mean = vec![0.0f64; self.len()];
+        for row in rows() {
+            mean.iter_mut().zip(row).for_each(|(sum, &x)| *sum += f64::from(x) / count);
+        }
+        let mut variance = vec![0.0f64; self.len()];
+        for row in rows() {
+            let squares = row.iter().zip(&mean).map(|(&x, m)| (f64::from(x) - m).powi(2) / count);
+            variance.iter_mut().zip(squares).for_each(|(sum, square)| *sum += square);
+        }
+        let spread = |variance: &f64| {
+            let std = variance.sqrt() as f32;
             if std > 1e-6 { std } else { 1.0 }
         };
-        self.std = mean.iter().enumerate().map(spread).collect();
+        self.std = variance.iter().map(spread).collect();
         self.mean = mean.iter().map(|&m| m as f32).collect();
     }
 
@@ -181,7 +192,7 @@ mod tests {
             (0..20).map(|s| crate::drawn::draw(s, 64, &Default::default(), s as u64)).collect();
         let mut features: Features = "hog+color+pixels".parse().expect("known names");
         let raw: Vec<Vec<f32>> = pictures.iter().map(|p| features.compute(p)).collect();
-        features.standardise(&raw);
+        features.standardise(&raw.concat());
         features.validate().expect("sound");
         let done: Vec<Vec<f32>> = pictures.iter().map(|p| features.compute(p)).collect();
         for index in 0..features.len() {

@@ -3,6 +3,7 @@
 use crate::network::find;
 use crate::options::*;
 use crate::{Error, TrainingOptions};
+use eyespot_data::features::{Features, UnknownFeature};
 use eyespot_data::{Dataset, Layout};
 use eyespot_graph::{Optimizer, zoo};
 use eyespot_train::{Loss, Schedule, Settings};
@@ -27,8 +28,48 @@ pub(super) fn network(options: &TrainingOptions) -> Result<Option<&'static zoo::
 }
 
 /// The network to train from scratch.
-pub(super) fn network_for(dataset: &Dataset) -> Result<&'static zoo::Network, Error> {
-    find(if dataset.layout == Layout::Idx { "lenet5" } else { "small_cnn" })
+pub(super) fn network_for(
+    options: &TrainingOptions,
+    dataset: &Dataset,
+) -> Result<&'static zoo::Network, Error> {
+    find(match dataset.layout {
+        _ if options.features.is_some() => "linear",
+        Layout::Idx => "lenet5",
+        _ => "small_cnn",
+    })
+}
+
+/// The traditional features that were asked for, and that nothing else was asked for that doesn't go with them.
+pub(super) fn features(o: &TrainingOptions) -> Result<Option<Features>, Error> {
+    let Some(names) = &o.features else { return Ok(None) };
+    let features: Features = names.parse().map_err(|e: UnknownFeature| Error::Usage(e.to_string()))?;
+    let model = o.model.as_deref().unwrap_or("linear");
+    let frozen = o.freeze.as_ref().is_some_and(|freeze| *freeze != Freeze::None);
+    let augmented = o.augment.is_some_and(|augment| augment != AugmentKind::None);
+    let framed = o.resize.is_some() || o.crop.is_some() || o.mean.is_some() || o.std.is_some();
+    let why = if !matches!(model, "linear" | "mlp") {
+        format!(
+            "the network {model} finds features in pictures itself; features from --features ({names}) go to \
+             --model linear or --model mlp"
+        )
+    } else if o.weights.is_some() {
+        format!("--weights are for networks that see pictures; with --features {names} leave them out")
+    } else if frozen || o.head.is_some() {
+        format!(
+            "--features {names} take the place of a backbone, so --freeze and --head have nothing to act on"
+        )
+    } else if augmented || o.views.is_some_and(|views| views > 1) {
+        format!("features ({names}) are computed once per photo; leave out --augment and --views")
+    } else if framed {
+        format!(
+            "features ({names}) are computed from {0} × {0} pixels and standardised by the training photos; leave \
+             out --resize, --crop, --mean and --std",
+            eyespot_data::features::SIDE
+        )
+    } else {
+        return Ok(Some(features));
+    };
+    Err(Error::Usage(why))
 }
 
 /// Fills in everything that wasn't given.
@@ -41,7 +82,8 @@ pub(super) fn resolve(
     o.model = Some(network.name.to_owned());
     let freeze = o.freeze.get_or_insert(if pretrained { Freeze::Backbone } else { Freeze::None });
     let on_features = *freeze != Freeze::None;
-    let only_head = *freeze == Freeze::Backbone;
+    let traditional = o.features.is_some();
+    let only_head = *freeze == Freeze::Backbone || traditional;
     if pretrained || on_features {
         o.head.get_or_insert(Head::Linear);
     }
@@ -78,7 +120,7 @@ pub(super) fn resolve(
     });
     // From scratch few photos need to be seen often; many photos bring their own variety.
     let from_scratch = (30_000 / dataset.train.len().max(1) as u64).clamp(8, 60);
-    let epochs = if only_head {
+    let epochs = if only_head && !traditional {
         30
     } else if pretrained {
         15
@@ -90,7 +132,8 @@ pub(super) fn resolve(
     o.schedule.get_or_insert(ScheduleKind::Cosine);
     o.warmup.get_or_insert(0.0);
     o.balance.get_or_insert(Balance::None);
-    let augment = *o.augment.get_or_insert(if on_features { AugmentKind::None } else { AugmentKind::Light });
+    let plain = on_features || traditional;
+    let augment = *o.augment.get_or_insert(if plain { AugmentKind::None } else { AugmentKind::Light });
     o.views.get_or_insert(if augment == AugmentKind::None { 1 } else { 4 });
     o.strict.get_or_insert(false);
     o.seed.get_or_insert(0);
@@ -98,15 +141,18 @@ pub(super) fn resolve(
     o.every.get_or_insert(1);
     o.cache.get_or_insert_with(|| cache_folder().map_or(Cache::None, Cache::Folder));
 
-    let preset = crate::classifier::preset(network);
-    let side = *o.crop.get_or_insert(preset.crop.0);
-    let ratio = preset.resize.map_or(1.0, |r| f64::from(r) / f64::from(preset.crop.0));
-    o.resize.get_or_insert((f64::from(side) * ratio).round() as u32);
-    o.fit.get_or_insert(FitKind::Crop);
-    o.mean.get_or_insert(preset.mean);
-    o.std.get_or_insert(preset.std);
+    o.fit.get_or_insert(if traditional { FitKind::Squash } else { FitKind::Crop });
+    if !traditional {
+        let preset = crate::classifier::preset(network);
+        let side = *o.crop.get_or_insert(preset.crop.0);
+        let ratio = preset.resize.map_or(1.0, |r| f64::from(r) / f64::from(preset.crop.0));
+        o.resize.get_or_insert((f64::from(side) * ratio).round() as u32);
+        o.mean.get_or_insert(preset.mean);
+        o.std.get_or_insert(preset.std);
+    }
     if o.output.is_none() {
-        o.output = Some(new_run(&dataset.path, network.name));
+        let what = o.features.iter().chain(&o.model).cloned().collect::<Vec<_>>().join("-");
+        o.output = Some(new_run(&dataset.path, &what));
     }
     Ok(o)
 }
@@ -162,10 +208,10 @@ fn cache_folder() -> Option<PathBuf> {
     Some(base.join("eyespot").join("features"))
 }
 
-/// The next free folder in `runs/`, named after the photos and the network.
-fn new_run(data: &std::path::Path, network: &str) -> PathBuf {
+/// The next free folder in `runs/`, named after the photos and what learns.
+fn new_run(data: &std::path::Path, what: &str) -> PathBuf {
     let data = data.canonicalize().unwrap_or_else(|_| data.to_owned());
     let name = data.file_stem().map_or("run".into(), |name| name.to_string_lossy().into_owned());
-    let folder = |n: u32| PathBuf::from("runs").join(format!("{name}-{network}-{n}"));
+    let folder = |n: u32| PathBuf::from("runs").join(format!("{name}-{what}-{n}"));
     (1..).map(folder).find(|folder| !folder.exists()).unwrap_or_else(|| folder(0))
 }

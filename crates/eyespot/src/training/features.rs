@@ -1,22 +1,24 @@
-//! Features of a frozen front in place of photos: computed once, kept in the cache.
+//! Features in place of photos, of a frozen front or traditional ones: computed once, kept in the cache.
 
 use super::network::Frozen;
 use super::pictures::{PictureSource, augmentation};
-use super::{Context, Listener, Part};
+use super::{Context, Listener, Part, Sources};
 use crate::Error;
 use crate::options::Cache;
 use eyespot_data::{Augment, Limits, Sample};
-use eyespot_train::FeatureCache;
+use eyespot_train::{FeatureCache, InMemory};
+use std::path::PathBuf;
 
 /// Photos computed at a time. Features don't depend on it.
 const BATCH: usize = 16;
 
-/// The features of the training photos and of the validation photos.
+/// The features of the training photos and of the validation photos. Traditional ones are standardised by the training
+/// photos.
 pub(super) fn sources(
     context: &Context<'_>,
     frozen: &Frozen,
     listener: &mut dyn Listener,
-) -> Result<(Part, Option<Part>), Error> {
+) -> Result<Sources, Error> {
     // Without a cache the features still pass through a folder, which goes away with the run.
     let temporary = tempfile::tempdir().map_err(|e| Error::file(&std::env::temp_dir(), e))?;
     let cache = match &context.options.cache {
@@ -27,7 +29,7 @@ pub(super) fn sources(
     let augment = Augment { mixup: 0.0, cutmix: 0.0, ..augmentation(context)? };
     let views = if augment.is_none() { 1 } else { context.options.views.unwrap_or(1) };
     let limits = Limits::default();
-    let mut part = |samples: &[Sample], what: &str, augment: Augment, views: u64| -> Result<Part, Error> {
+    let mut compute = |samples: &[Sample], what: &str, augment: Augment, views: u64| {
         // Everything that decides what the frozen layers see. A view depends on a photo's place, too, so its
         // path belongs to the key by the order of samples.
         let varied = (!augment.is_none()).then(|| {
@@ -47,12 +49,20 @@ pub(super) fn sources(
         let mut progress = |done: usize, all: usize| listener.features(what, done, all);
         let features = cache.features(front, &mut pictures, &digest, BATCH, &mut progress)?;
         let paths = features.samples.iter().map(|&sample| samples[sample].path.clone()).collect();
-        Ok(Part { source: Box::new(features.source), paths, key: features.key })
+        Ok::<_, Error>((features.source, paths, features.key))
     };
-    let train = part(&context.dataset.train, "training photos", augment, views)?;
-    let validation = match &context.dataset.val[..] {
+    let mut train = compute(&context.dataset.train, "training photos", augment, views)?;
+    let mut validation = match &context.dataset.val[..] {
         [] => None,
-        samples => Some(part(samples, "validation photos", Augment::default(), 1)?),
+        samples => Some(compute(samples, "validation photos", Augment::default(), 1)?),
     };
-    Ok((train, validation))
+    let mut transform = context.plan.transform.clone();
+    if let Some(features) = &mut transform.features {
+        features.standardise(train.0.inputs());
+        for (source, ..) in std::iter::once(&mut train).chain(&mut validation) {
+            source.change(|numbers| features.apply(numbers));
+        }
+    }
+    let part = |(source, paths, key): (InMemory, _, _)| Part { source: Box::new(source), paths, key };
+    Ok(Sources { train: part(train), validation: validation.map(part), transform })
 }

@@ -11,6 +11,8 @@ pub struct Beginning {
     pub folder: PathBuf,
     /// The network's name.
     pub model: String,
+    /// Traditional features that take the photos' place, and how many numbers they are per photo.
+    pub features: Option<(String, usize)>,
     /// Learned numbers in all.
     pub parameters: u64,
     /// Learned numbers that change in this run.
@@ -34,6 +36,7 @@ impl Beginning {
         Self {
             folder,
             model: run.options.model.clone().unwrap_or_default(),
+            features: run.options.features.clone().map(|names| (names, run.plan.transform.len())),
             parameters: learning + frozen,
             learning,
             pretrained: run.options.weights.is_some(),

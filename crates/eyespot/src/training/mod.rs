@@ -10,7 +10,7 @@ mod run_folder;
 use crate::options::{AugmentKind, BatchSize, Cache, Freeze, Head, LossKind, OptimizerKind};
 use crate::{Error, TrainingOptions};
 use eyespot_cpu::Cpu;
-use eyespot_data::{Dataset, SplitOptions};
+use eyespot_data::{Dataset, SplitOptions, Transform};
 use eyespot_formats::ModelFile;
 use eyespot_train::{EpochRecord, Job, RunFolder, Source};
 use listener::Through;
@@ -82,6 +82,14 @@ impl Training {
     /// A network of the zoo; default `small_cnn`, or the one the weights' file is named after.
     pub fn model(mut self, name: impl Into<String>) -> Self {
         self.options.model = Some(name.into());
+        self
+    }
+
+    /// Learns on traditional features of the photos in place of the photos, with the network `linear` (default) or
+    /// `mlp`: `hog` (shape), `color`, `pixels`, or several joined by `+`. Each number is standardised by its mean and
+    /// deviation over the training photos, which are kept in the model.
+    pub fn features(mut self, names: impl Into<String>) -> Self {
+        self.options.features = Some(names.into());
         self
     }
 
@@ -175,15 +183,19 @@ impl Training {
                 "there are no photos named; give the folder that holds them".to_owned(),
             ));
         };
+        let features = defaults::features(&self.options)?;
         let network = defaults::network(&self.options)?;
         let seed = self.options.seed.unwrap_or(0);
         let dataset = Dataset::open(&data, &SplitOptions { seed, ..SplitOptions::default() })?;
         check_classes(&dataset)?;
-        let network = network.unwrap_or(defaults::network_for(&dataset)?);
+        let network = match network {
+            Some(network) => network,
+            None => defaults::network_for(&self.options, &dataset)?,
+        };
         let options = defaults::resolve(self.options, network, &dataset)?;
         dataset.notices.iter().for_each(|notice| listener.notice(notice));
 
-        let plan = network::plan(&options, network, dataset.classes.len(), listener)?;
+        let plan = network::plan(&options, network, features, dataset.classes.len(), listener)?;
         let settings = defaults::settings(&options, plan.loss);
         settings.check()?;
         let outputs = Outputs::open(&options, self.resume)?;
@@ -197,7 +209,7 @@ impl Training {
             unreadable: Unreadable::default(),
         };
         listener.begin(&Beginning::new(&context, outputs.folder.clone()));
-        let (mut train, mut validation) = match &plan.frozen {
+        let Sources { mut train, mut validation, transform } = match &plan.frozen {
             Some(frozen) => features::sources(&context, frozen, listener)?,
             None => pictures::sources(&context)?,
         };
@@ -233,7 +245,7 @@ impl Training {
             graph,
             params,
             classes: dataset.classes.clone(),
-            transform: json(&plan.transform)?,
+            transform: json(&transform)?,
             training: serde_json::json!({
                 "loss": plan.loss.plain(),
                 "epochs": outcome.epochs,
@@ -282,6 +294,14 @@ impl Context<'_> {
                 .notice(&format!("left out: {} more photos that can't be read", unreadable.len() - NAMED));
         }
     }
+}
+
+/// What is learned from and validated by.
+struct Sources {
+    train: Part,
+    validation: Option<Part>,
+    /// How a picture is made ready, with what is known of the training photos by now.
+    transform: Transform,
 }
 
 /// Samples with the files they are from.

@@ -3,6 +3,7 @@
 use super::Listener;
 use crate::options::{FitKind, Freeze, Head, LossKind};
 use crate::{Error, TrainingOptions};
+use eyespot_data::features::Features;
 use eyespot_data::{Fit, Transform};
 use eyespot_formats::{fit_weights, read_weights};
 use eyespot_graph::{Builder, Graph, NodeId, Op, Params, Shape, initialise, zoo};
@@ -44,10 +45,12 @@ impl Plan {
 pub(super) fn plan(
     options: &TrainingOptions,
     network: &zoo::Network,
+    features: Option<Features>,
     classes: usize,
     listener: &mut dyn Listener,
 ) -> Result<Plan, Error> {
-    let transform = transform(options);
+    let traditional = features.is_some();
+    let transform = transform(options, features);
     transform.validate()?;
     let channels = network.input.channels();
     if transform.channels() != channels {
@@ -59,7 +62,10 @@ pub(super) fn plan(
     let one_output = classes == 2 && matches!(options.loss, Some(LossKind::Bce | LossKind::Mse));
     let outputs = if one_output { 1 } else { classes };
     let (height, width) = transform.crop;
-    let shape = Shape::map(channels, height as usize, width as usize);
+    let shape = match traditional {
+        true => Shape::Vector(transform.len()),
+        false => Shape::map(channels, height as usize, width as usize),
+    };
     let mut graph = zoo::build(network.name, outputs, Some(shape))?;
     match options.head {
         Some(Head::Mlp) => graph = zoo::with_head(&graph, zoo::Head::Mlp, outputs)?,
@@ -88,6 +94,8 @@ pub(super) fn plan(
         Some(Freeze::Until(layer)) => {
             cut(graph.split_after_prefix(layer).map_err(|e| Error::Usage(e.to_string()))?)
         }
+        // Features that no network computes: nothing stands before what learns but the cache.
+        Some(Freeze::None) | None if traditional => (Some(Builder::new("features", shape).finish()?), graph),
         Some(Freeze::None) | None => (None, graph),
     };
     if options.weights.is_none() && frozen.as_ref().is_some_and(|front| front.parameter_count() > 0) {
@@ -132,18 +140,22 @@ fn select(graph: &Graph, params: &Params) -> Params {
 }
 
 /// How pictures are made ready, from resolved settings.
-fn transform(o: &TrainingOptions) -> Transform {
+fn transform(o: &TrainingOptions, features: Option<Features>) -> Transform {
+    let fit = match o.fit {
+        Some(FitKind::Letterbox) => Fit::Letterbox,
+        Some(FitKind::Squash) => Fit::Squash,
+        Some(FitKind::Crop) | None => Fit::Crop,
+    };
+    if let Some(features) = features {
+        return Transform { fit, ..Transform::of_features(features) };
+    }
     let preset = Transform::imagenet();
     let side = o.crop.unwrap_or(preset.crop.0);
     Transform {
         features: None,
         resize: o.resize,
         crop: (side, side),
-        fit: match o.fit {
-            Some(FitKind::Letterbox) => Fit::Letterbox,
-            Some(FitKind::Squash) => Fit::Squash,
-            Some(FitKind::Crop) | None => Fit::Crop,
-        },
+        fit,
         mean: o.mean.clone().unwrap_or(preset.mean),
         std: o.std.clone().unwrap_or(preset.std),
     }

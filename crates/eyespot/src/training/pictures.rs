@@ -1,6 +1,6 @@
 //! Photos as a source of training: read, made ready and labelled, batch by batch.
 
-use super::{Context, Part};
+use super::{Context, Part, Sources};
 use crate::Error;
 use crate::options::AugmentKind;
 use eyespot_data::{Augment, Layout, Loader, LoaderOptions, Sample};
@@ -73,7 +73,7 @@ impl Source for PictureSource {
 }
 
 /// The training photos and the validation photos.
-pub(super) fn sources(context: &Context<'_>) -> Result<(Part, Option<Part>), Error> {
+pub(super) fn sources(context: &Context<'_>) -> Result<Sources, Error> {
     let part = |samples: &[Sample], augment: Augment| Part {
         source: Box::new(PictureSource::new(context, samples, augment)),
         paths: samples.iter().map(|sample| sample.path.clone()).collect(),
@@ -81,7 +81,8 @@ pub(super) fn sources(context: &Context<'_>) -> Result<(Part, Option<Part>), Err
     };
     let validation =
         (!context.dataset.val.is_empty()).then(|| part(&context.dataset.val, Augment::default()));
-    Ok((part(&context.dataset.train, augmentation(context)?), validation))
+    let train = part(&context.dataset.train, augmentation(context)?);
+    Ok(Sources { train, validation, transform: context.plan.transform.clone() })
 }
 
 /// How training photos are changed at random.
