@@ -88,6 +88,37 @@ fn light_networks() {
     check(|name| name.starts_with("squeezenet") || name == "mobilenet_v2");
 }
 
+#[derive(Deserialize)]
+struct Features {
+    network: String,
+    input: [usize; 3],
+    len: usize,
+    sum: f64,
+    every7th: Vec<f64>,
+}
+
+/// The vector before the last layer, against scripts/reference/embeddings.py.
+#[test]
+fn features_before_the_last_layer() {
+    let cases: Vec<Features> = serde_json::from_str(include_str!("data/features.json")).unwrap();
+    assert_eq!(cases.len(), 4);
+    for Features { network, input: [channels, height, width], len, sum, every7th } in cases {
+        let shape = Shape::map(channels, height, width);
+        let graph = zoo::build(&network, 1000, Some(shape)).unwrap();
+        let backbone = zoo::backbone(&graph).unwrap();
+        assert_eq!(backbone.output_shape(), Shape::Vector(len), "{network}");
+        let mut program = Cpu::new(1).inference(&backbone, &seeded::params(&graph), 1).unwrap();
+        let vector = program.run(&seeded::pictures(1, shape), 1).unwrap();
+        let largest = every7th.iter().fold(0.0f64, |most, v| most.max(v.abs()));
+        for (index, (&own, &reference)) in vector.iter().step_by(7).zip(&every7th).enumerate() {
+            let error = (f64::from(own) - reference).abs();
+            assert!(error <= TOLERANCE * largest, "{network}, number {}: {own}, not {reference}", 7 * index);
+        }
+        let own: f64 = vector.iter().map(|&v| f64::from(v)).sum();
+        assert!((own - sum).abs() <= TOLERANCE * largest * len as f64, "{network}: sum {own}, not {sum}");
+    }
+}
+
 #[test]
 fn no_network_is_forgotten() {
     let cases = cases();

@@ -4,6 +4,7 @@
 //! - [`read_weights`] reads safetensors files and PyTorch checkpoints; [`fit_weights`] puts what was read into a
 //!   network and says what doesn't fit.
 //! - [`ModelFile`] is a trained classifier in one file: network, weights, class names, transform.
+//! - [`NpyWriter`] writes tables of numbers for NumPy.
 //! - [`write_atomically`] writes any file whole or not at all.
 //!
 //! Every reader takes bytes from strangers: all sizes are checked against the bytes that are really there before
@@ -19,14 +20,16 @@ mod limits;
 mod misfit;
 mod model_file;
 mod names;
+mod npy;
 mod pytorch;
 mod safetensors_file;
 mod weights;
 
-pub use atomic::write_atomically;
+pub use atomic::{AtomicFile, write_atomically};
 pub use error::{FormatError, ReadError};
 pub use fit::{Fitted, fit_weights};
 pub use misfit::{Misfit, Misshaped};
 pub use model_file::{FORMAT_VERSION, ModelFile};
+pub use npy::NpyWriter;
 pub use safetensors_file::{safetensors_bytes, write_safetensors};
 pub use weights::{read_weights, weights_from_bytes};

@@ -10,12 +10,15 @@
 //! # Ok::<(), eyespot::Error>(())
 //! ```
 //!
-//! A [`Training`] makes one from a folder of photos; [`Classifier::evaluate`] measures it.
+//! A [`Training`] makes one from a folder of photos; [`Classifier::evaluate`] measures it. An [`Embedder`] describes
+//! pictures by vectors for other tools; a [`Network`] shows what is inside.
 
 mod bench;
 mod classes;
 mod classifier;
 mod demo;
+mod embedder;
+mod embedding_file;
 mod error;
 mod evaluation;
 mod network;
@@ -29,6 +32,8 @@ mod training;
 pub use bench::{Bench, BenchMode, BenchResult, LayerSpeed};
 pub use classifier::Classifier;
 pub use demo::{Demo, DemoResult, Factors};
+pub use embedder::{Embedder, PathEmbedding};
+pub use embedding_file::EmbeddingFile;
 pub use error::Error;
 pub use evaluation::{ClassEvaluation, Evaluation, Mistake, Unreadable};
 pub use eyespot_data::{Fit, Transform};

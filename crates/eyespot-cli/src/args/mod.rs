@@ -1,7 +1,9 @@
 //! What can be typed: commands and flags.
 
+mod embed;
 mod train;
 
+pub use embed::EmbedArgs;
 pub use train::TrainArgs;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -32,6 +34,8 @@ pub enum Command {
     Predict(PredictArgs),
     /// Measure a classifier on labelled pictures
     Evaluate(EvaluateArgs),
+    /// Write pictures as vectors of features, for search, clustering and other tools
+    Embed(EmbedArgs),
     /// Show a network's layers, size and memory
     Inspect(InspectArgs),
     /// Draw pictures, train on them and show the predictions: no downloads, under a minute

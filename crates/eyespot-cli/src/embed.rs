@@ -1,0 +1,84 @@
+//! `eyespot embed`.
+
+use crate::args::EmbedArgs;
+use crate::{FAILED, model, output};
+use eyespot::{Embedder, EmbeddingFile, Error};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+pub fn run(args: &EmbedArgs) -> anyhow::Result<ExitCode> {
+    let (embedder, paths) = embedder(args)?;
+    let embedder = embedder.threads(args.threads).batch(args.batch as usize);
+    let mut file = EmbeddingFile::create(&args.output, embedder.len())?;
+    let bar = bar();
+    let (mut done, mut failed) = (0u64, 0u64);
+    for picture in embedder.embed_paths(paths)? {
+        match &picture.result {
+            Ok(vector) => {
+                file.row(&picture.path, vector)?;
+                done += 1;
+                bar.set_position(done);
+            }
+            Err(cause) => {
+                failed += 1;
+                bar.suspend(|| output::error(&format!("{} {cause}", picture.path.display())));
+            }
+        }
+    }
+    bar.finish_and_clear();
+    if done == 0 {
+        // Nothing is written: an empty table would only look like a result.
+        let why = if failed > 0 { "none of the pictures can be read" } else { "there are no pictures there" };
+        output::error(why);
+        return Ok(ExitCode::from(FAILED));
+    }
+    let files = file.finish()?;
+    let mut text = format!("{done} pictures, {} numbers each: {}", embedder.len(), files[0].display());
+    for beside in &files[1..] {
+        text += &format!("\ntheir paths, a line a row: {}", beside.display());
+    }
+    output::line(text)?;
+    if failed > 0 {
+        output::say(&format!("{failed} could not be read and have no row"));
+        return Ok(ExitCode::from(FAILED));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What describes the pictures, and the paths that are left.
+fn embedder(args: &EmbedArgs) -> anyhow::Result<(Embedder, Vec<PathBuf>)> {
+    let changed = |embedder: Embedder| {
+        let transform = model::changed(embedder.transform(), &args.transform)?;
+        embedder.with_transform(transform)
+    };
+    if let Some(names) = &args.features {
+        return Ok((changed(Embedder::of_features(names)?)?, args.paths.clone()));
+    }
+    if let (Some(name), Some(weights)) = (&args.model, &args.weights) {
+        let transform = model::changed(&eyespot::preset(name)?, &args.transform)?;
+        return Ok((Embedder::from_weights(name, weights, Some(transform))?, args.paths.clone()));
+    }
+    let (run, rest) = (&args.paths[0], &args.paths[1..]);
+    if rest.is_empty() {
+        let hint = if model::is_model(run) {
+            format!("there are no pictures named; put them behind {}", run.display())
+        } else {
+            format!(
+                "say what describes the pictures: a trained model before them (eyespot embed RUN {0}), a network by \
+                 --model and --weights, or --features hog",
+                run.display()
+            )
+        };
+        return Err(Error::Usage(hint).into());
+    }
+    Ok((changed(Embedder::load(run)?)?, rest.to_vec()))
+}
+
+fn bar() -> ProgressBar {
+    if !output::animated() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{spinner} {pos} pictures, {per_sec}");
+    ProgressBar::no_length().with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
+}

@@ -1,0 +1,148 @@
+//! Pictures as vectors: for search, clustering and other tools.
+
+use crate::Error;
+use crate::network::Network;
+use crate::runner::{Runner, read_picture};
+use eyespot_data::features::{Features, UnknownFeature};
+use eyespot_data::{Batch, Transform};
+use eyespot_graph::{Builder, Params, Shape, zoo};
+use image::RgbImage;
+use std::path::{Path, PathBuf};
+
+/// Describes pictures by vectors: a network's features, or traditional ones.
+///
+/// A network's features are what its last layer decides by: its last hidden vector, or, where that is a map
+/// (SqueezeNet), its mean over the pixels. ResNet-50 gives 2,048 numbers, SqueezeNet 512.
+///
+/// ```no_run
+/// let embedder = eyespot::Embedder::from_weights("resnet18", "resnet18.pth", None)?;
+/// let (a, b) = (embedder.embed_path("a.jpg")?, embedder.embed_path("b.jpg")?);
+/// let distance: f32 = a.iter().zip(&b).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt();
+/// # Ok::<(), eyespot::Error>(())
+/// ```
+pub struct Embedder {
+    runner: Runner,
+}
+
+/// A file and the vector that describes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PathEmbedding {
+    /// The picture's file.
+    pub path: PathBuf,
+    /// The vector, or why the picture can't be read.
+    pub result: Result<Vec<f32>, String>,
+}
+
+impl Embedder {
+    /// The features of a trained model: a model file (`model.safetensors`), or the run folder with it.
+    ///
+    /// # Errors
+    /// No such file, a damaged one, or one that isn't an eyespot model.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::of_network(Network::load(path)?)
+    }
+
+    /// The features of a network of the zoo with published weights; `None` takes the network's own transform.
+    ///
+    /// # Errors
+    /// An unknown network, files that can't be read, or weights that don't fit.
+    pub fn from_weights(
+        model: &str,
+        weights: impl AsRef<Path>,
+        transform: Option<Transform>,
+    ) -> Result<Self, Error> {
+        Self::of_network(Network::from_weights(model, weights, transform)?)
+    }
+
+    /// Traditional features: `hog`, `color`, `pixels`, or several joined by `+`, as they are (not standardised).
+    ///
+    /// # Errors
+    /// An unknown name.
+    ///
+    /// ```
+    /// let embedder = eyespot::Embedder::of_features("hog+color")?;
+    /// assert_eq!(embedder.len(), 1764 + 192);
+    /// # Ok::<(), eyespot::Error>(())
+    /// ```
+    pub fn of_features(names: &str) -> Result<Self, Error> {
+        let features: Features = names.parse().map_err(|e: UnknownFeature| Error::Usage(e.to_string()))?;
+        let transform = Transform::of_features(features);
+        // The transform does it all; the network hands its numbers on.
+        let graph = Builder::new("features", Shape::Vector(transform.len())).finish()?;
+        Ok(Self { runner: Runner::new(graph, Params::new(), transform)? })
+    }
+
+    fn of_network(Network { graph, params, transform }: Network) -> Result<Self, Error> {
+        let graph = zoo::backbone(&graph)?;
+        Ok(Self { runner: Runner::new(graph, params, transform)? })
+    }
+
+    /// How pictures are made ready.
+    pub fn transform(&self) -> &Transform {
+        self.runner.transform()
+    }
+
+    /// Makes pictures ready in another way.
+    ///
+    /// # Errors
+    /// A transform that makes pictures of another size than the network takes.
+    pub fn with_transform(mut self, transform: Transform) -> Result<Self, Error> {
+        self.runner = self.runner.with_transform(transform)?;
+        Ok(self)
+    }
+
+    /// Computes on this many threads; 0, the default, takes all cores. The result doesn't depend on it.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.runner = self.runner.threads(threads);
+        self
+    }
+
+    /// Computes this many pictures at once where there are many; default 1. Larger is faster and takes more memory.
+    pub fn batch(mut self, pictures: usize) -> Self {
+        self.runner = self.runner.batch(pictures);
+        self
+    }
+
+    /// How many numbers describe a picture.
+    #[allow(clippy::len_without_is_empty)] // there is always one
+    pub fn len(&self) -> usize {
+        self.runner.graph().output_shape().elements()
+    }
+
+    /// The vector of a picture in memory.
+    ///
+    /// # Errors
+    /// A picture the transform can't handle, such as an empty one.
+    pub fn embed(&self, picture: &RgbImage) -> Result<Vec<f32>, Error> {
+        self.runner.picture(picture)
+    }
+
+    /// The vector of the picture in a file.
+    ///
+    /// # Errors
+    /// A file that can't be read as a picture, with the cause.
+    pub fn embed_path(&self, path: impl AsRef<Path>) -> Result<Vec<f32>, Error> {
+        self.embed(&read_picture(path)?)
+    }
+
+    /// The vectors of any number of pictures: files, folders (with all that lies in them) and globs, read and computed
+    /// as the iterator goes, [`Embedder::batch`] at a time, in the order of the paths. A picture that can't be read
+    /// is told after its batch and the rest goes on.
+    pub fn embed_paths(
+        &self,
+        paths: impl IntoIterator<Item = PathBuf>,
+    ) -> Result<impl Iterator<Item = PathEmbedding> + '_, Error> {
+        self.runner.stream(paths, |batch, vectors| self.embedded(batch, vectors))
+    }
+
+    /// A batch's pictures, then its files that can't be read.
+    fn embedded(&self, batch: Batch, vectors: Result<Vec<f32>, Error>) -> Vec<PathEmbedding> {
+        let row = |i: usize| match &vectors {
+            Ok(vectors) => Ok(vectors[i * self.len()..(i + 1) * self.len()].to_vec()),
+            Err(error) => Err(error.to_string()),
+        };
+        let done = batch.paths.into_iter().enumerate().map(|(i, path)| (path, row(i)));
+        let failed = batch.failures.into_iter().map(|f| (f.path, Err(f.cause.to_string())));
+        done.chain(failed).map(|(path, result)| PathEmbedding { path, result }).collect()
+    }
+}
