@@ -2,27 +2,74 @@
 
 use crate::args::InspectArgs;
 use crate::output;
-use eyespot::{Classifier, Error};
+use eyespot::{Error, Network};
 use std::path::Path;
 use std::process::ExitCode;
 
 pub fn run(args: &InspectArgs) -> anyhow::Result<ExitCode> {
-    let graph = if is_path(&args.model) {
-        if args.classes.is_some() || args.crop.is_some() {
-            let text = "--classes and --crop are for networks of the zoo; a trained model has its own";
-            return Err(Error::Usage(text.to_owned()).into());
-        }
-        Classifier::load(&args.model)?.graph().clone()
-    } else {
-        eyespot::network(&args.model, args.classes.map(|n| n as usize), args.crop)?
+    if !args.filters.is_empty() || !args.maps.is_empty() {
+        return figure(args);
+    }
+    if args.output.is_some() {
+        return Err(usage(
+            "--output is for a figure; say what it shows with --filters LAYER or --maps LAYER --image FILE",
+        ));
+    }
+    let (graph, features) = match network(args)? {
+        Some(network) => (network.graph().clone(), network.transform().features.clone()),
+        None => (eyespot::network(name(args), args.classes.map(|n| n as usize), args.crop)?, None),
     };
     let summary = graph.summary(args.batch as usize);
     if args.json {
         output::line(serde_json::to_string(&summary)?)?;
-    } else {
-        output::line(summary.to_string().trim_end())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    output::line(summary.to_string().trim_end())?;
+    if let Some(features) = features {
+        let numbers = features.len();
+        output::line(format!("input: features {features}, {numbers} numbers a picture, standardised"))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Filters and maps in one picture.
+fn figure(args: &InspectArgs) -> anyhow::Result<ExitCode> {
+    let Some(network) = network(args)? else {
+        let name = name(args);
+        return Err(usage(format!(
+            "{name} by itself has learned nothing; give published weights with --weights FILE"
+        )));
+    };
+    let picture = args.image.as_ref().map(eyespot::read_picture).transpose()?;
+    let figure = network.figure(&args.filters, &args.maps, picture.as_ref())?;
+    let path = args.output.clone().unwrap_or_else(|| "inspect.png".into());
+    eyespot::save_png(&figure, &path)?;
+    output::line(format!("figure: {} ({} × {} pixels)", path.display(), figure.width(), figure.height()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The network with its weights, where there are any.
+fn network(args: &InspectArgs) -> anyhow::Result<Option<Network>> {
+    let name = name(args);
+    if args.name.is_none() && is_path(name) {
+        if args.classes.is_some() || args.crop.is_some() || args.weights.is_some() {
+            return Err(usage(
+                "--classes, --crop and --weights are for networks of the zoo; a trained model has its own",
+            ));
+        }
+        return Ok(Some(Network::load(name)?));
+    }
+    let Some(weights) = &args.weights else { return Ok(None) };
+    let mut transform = eyespot::preset(name)?;
+    if let Some(side) = args.crop {
+        (transform.crop, transform.resize) =
+            ((side, side), transform.resize.map(|r| r * side / transform.crop.0));
+    }
+    Ok(Some(Network::from_weights(name, weights, Some(transform))?))
+}
+
+fn name(args: &InspectArgs) -> &str {
+    args.name.as_deref().or(args.model.as_deref()).unwrap_or_default()
 }
 
 /// A network of the zoo goes first; a folder that is called so is meant by `./resnet18`.
@@ -30,4 +77,8 @@ fn is_path(name: &str) -> bool {
     let path = Path::new(name);
     let like_one = path.components().count() > 1 || path.extension().is_some() || path.exists();
     like_one && !eyespot::network_names().contains(&name)
+}
+
+fn usage(text: impl Into<String>) -> anyhow::Error {
+    Error::Usage(text.into()).into()
 }

@@ -102,8 +102,10 @@ impl Chart {
             match mark {
                 Mark::Line { label, points, color } => {
                     let color = palette(*color);
-                    let series = LineSeries::new(finite(points), color.stroke_width(2));
-                    let drawn = chart.draw_series(series)?;
+                    // Stroke by stroke: joined ones would overshoot at sharp corners and show values that aren't there.
+                    let points: Vec<(f64, f64)> = finite(points).collect();
+                    let stroke = |ends: &[(f64, f64)]| PathElement::new(ends.to_vec(), color.stroke_width(2));
+                    let drawn = chart.draw_series(points.windows(2).map(stroke))?;
                     if !label.is_empty() {
                         named = true;
                         let key =
@@ -222,6 +224,21 @@ mod tests {
         let figure = chart(vec![line]).draw(400, 300).expect("a chart");
         assert!(pixels_of(&figure, PALETTE[3]) > 100);
         assert_eq!(pixels_of(&figure, PALETTE[0]), 0);
+    }
+
+    #[test]
+    fn a_sharp_peak_ends_where_its_value_is() {
+        let points = vec![(0.0, 0.0), (0.5, 1.0), (0.51, 0.0), (1.0, 0.0)];
+        let line = Mark::Line { label: String::new(), points, color: 3 };
+        let axes = Chart { y_range: Some((-1.0, 2.0)), ..chart(vec![line]) };
+        let figure = axes.draw(400, 300).expect("a chart");
+        let ink = |p: &Rgb<u8>| p.0.iter().zip(PALETTE[3]).all(|(a, b)| a.abs_diff(b) < 12);
+        let rows: Vec<u32> =
+            figure.enumerate_pixels().filter(|(_, _, p)| ink(p)).map(|(_, y, _)| y).collect();
+        let (top, bottom) = (rows.iter().min().copied(), rows.iter().max().copied());
+        // The area between the axes is 300 − 2·12 − 44 pixels high less the title; a third of it is the peak.
+        let tall = bottom.unwrap_or(0) - top.unwrap_or(0);
+        assert!((60..78).contains(&tall), "from {top:?} to {bottom:?}");
     }
 
     #[test]

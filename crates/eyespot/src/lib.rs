@@ -21,6 +21,7 @@ mod embedder;
 mod embedding_file;
 mod error;
 mod evaluation;
+mod layer_figures;
 mod network;
 mod options;
 mod prediction;
@@ -37,6 +38,7 @@ pub use embedding_file::EmbeddingFile;
 pub use error::Error;
 pub use evaluation::{ClassEvaluation, Evaluation, Mistake, Unreadable};
 pub use eyespot_data::{Fit, Transform};
+pub use eyespot_figure::save_png;
 pub use eyespot_train::{BatchDone, ClassMetrics, EpochRecord, Metrics};
 pub use network::{Network, network, network_names, preset};
 pub use options::{

@@ -1,9 +1,11 @@
 //! What can be typed: commands and flags.
 
 mod embed;
+mod inspect;
 mod train;
 
 pub use embed::EmbedArgs;
+pub use inspect::InspectArgs;
 pub use train::TrainArgs;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -36,7 +38,7 @@ pub enum Command {
     Evaluate(EvaluateArgs),
     /// Write pictures as vectors of features, for search, clustering and other tools
     Embed(EmbedArgs),
-    /// Show a network's layers, size and memory
+    /// Show a network's layers, size and memory, or its filters and feature maps as a figure
     Inspect(InspectArgs),
     /// Draw pictures, train on them and show the predictions: no downloads, under a minute
     Demo(DemoArgs),
@@ -148,26 +150,6 @@ pub struct EvaluateArgs {
     pub threads: usize,
     #[command(flatten)]
     pub transform: TransformArgs,
-}
-
-/// `eyespot inspect`.
-#[derive(Debug, Args)]
-pub struct InspectArgs {
-    /// A network of the zoo, a run folder, or a model file
-    #[arg(value_name = "NAME | RUN | FILE")]
-    pub model: String,
-    /// Pictures per batch for which memory is told
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
-    pub batch: u64,
-    /// Number of classes of a network of the zoo
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
-    pub classes: Option<u64>,
-    /// Side of the square the network sees, in pixels
-    #[arg(long, value_name = "PIXELS")]
-    pub crop: Option<u32>,
-    /// One JSON object in place of the table
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `eyespot demo`.

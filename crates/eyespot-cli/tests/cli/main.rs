@@ -3,6 +3,7 @@
 mod config;
 mod embed;
 mod features;
+mod inspect;
 mod predict;
 mod real_data;
 mod support;
