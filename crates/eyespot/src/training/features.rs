@@ -7,7 +7,6 @@ use crate::Error;
 use crate::options::Cache;
 use eyespot_data::{Augment, Limits, Sample};
 use eyespot_train::{FeatureCache, InMemory};
-use std::path::PathBuf;
 
 /// Photos computed at a time. Features don't depend on it.
 const BATCH: usize = 16;
