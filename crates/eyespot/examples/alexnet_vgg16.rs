@@ -36,9 +36,9 @@ fn main() -> anyhow::Result<()> {
         curves.push(Mark::Line { label: network.to_owned(), points: curve, color });
     }
     let chart = Chart {
-        title: "New pictures that are named rightly".into(),
+        title: "New pictures that are taken for others".into(),
         x_label: "epoch".into(),
-        y_label: "accuracy (%)".into(),
+        y_label: "error (%)".into(),
         x_range: None,
         y_range: Some((0.0, 100.0)),
         marks: curves,
@@ -49,7 +49,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Trains the network from random weights; gives its accuracy (%) on the new pictures from epoch to epoch.
+/// Trains the network from random weights; gives its error (%) on the new pictures from epoch to epoch.
 fn learn(network: &str, data: &Data, epochs: u64) -> anyhow::Result<Vec<(f64, f64)>> {
     let classes = data.classes.len();
     let graph = zoo::build(network, classes, Some(Shape::map(3, SIDE as usize, SIDE as usize)))?;
@@ -75,7 +75,7 @@ fn learn(network: &str, data: &Data, epochs: u64) -> anyhow::Result<Vec<(f64, f6
     let start = Instant::now();
     let outcome = train(job, &mut Printed)?;
     println!("{:.0} s\n", start.elapsed().as_secs_f64());
-    let point = |r: &EpochRecord| r.val_accuracy.map(|accuracy| (r.epoch as f64, 100.0 * accuracy));
+    let point = |r: &EpochRecord| r.val_accuracy.map(|accuracy| (r.epoch as f64, 100.0 * (1.0 - accuracy)));
     Ok(outcome.history.iter().filter_map(point).collect())
 }
 
