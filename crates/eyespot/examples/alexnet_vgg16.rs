@@ -30,7 +30,7 @@ fn main() -> anyhow::Result<()> {
         Some(folder) => Data::of_folder(folder, &transform)?,
     };
     let mut curves = Vec::new();
-    for (color, (network, epochs)) in [("alexnet", 12), ("vgg16", 6)].into_iter().enumerate() {
+    for (color, (network, epochs)) in [("alexnet", 12), ("vgg16", 9)].into_iter().enumerate() {
         println!("{}", zoo::build(network, 1000, None)?.summary(16));
         let curve = learn(network, &data, if quick { 1 } else { epochs })?;
         curves.push(Mark::Line { label: network.to_owned(), points: curve, color });
