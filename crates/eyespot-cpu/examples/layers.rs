@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         program.memory_bytes()
     } else {
         let start = Instant::now();
-        let mut program = cpu.compile_inference(&graph, &params, batch)?;
+        let mut program = cpu.compile_inference_owned(&graph, params, batch)?;
         println!("compiled in {:.1} ms", start.elapsed().as_secs_f64() * 1e3);
         for _ in 0..ROUNDS {
             rounds.push(program.profile(&input, batch)?);

@@ -2,6 +2,7 @@
 
 use crate::check::tensor;
 use eyespot_graph::{DeviceError, Params, Shape, ops::BatchNorm2d};
+use eyespot_kernels::Floats;
 
 /// A batch norm with its running statistics as `y = x · scale + shift` per channel.
 pub(crate) struct ScaleShift {
@@ -55,15 +56,16 @@ impl Folded {
     }
 }
 
-/// Reorders the columns of linear weights from PyTorch's channel, row, column of the flattened map to the order in
-/// memory: row, column, channel.
-pub(crate) fn columns_in_memory_order(weights: &[f32], map: Shape) -> Vec<f32> {
+/// Linear weights with their columns reordered from PyTorch's channel, row, column of the flattened map to the order in
+/// memory: row, column, channel. The largest weights of a network often are these, so they are copied only once.
+pub(crate) fn columns_in_memory_order(weights: &[f32], map: Shape) -> Floats {
     let (channels, height, width) = map.chw();
     let pixels = height * width;
-    let mut reordered = Vec::with_capacity(weights.len());
-    for row in weights.chunks_exact(channels * pixels) {
-        for p in 0..pixels {
-            reordered.extend((0..channels).map(|c| row[c * pixels + p]));
+    let mut reordered = Floats::zeroed(weights.len());
+    let rows = weights.chunks_exact(channels * pixels);
+    for (to, row) in reordered.chunks_exact_mut(channels * pixels).zip(rows) {
+        for (p, to) in to.chunks_exact_mut(channels).enumerate() {
+            to.iter_mut().enumerate().for_each(|(c, to)| *to = row[c * pixels + p]);
         }
     }
     reordered

@@ -7,6 +7,7 @@ use crate::lower::lower;
 use crate::step::Step;
 use eyespot_graph::{DeviceError, Graph, Inference, Params};
 use eyespot_kernels::Threads;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -47,10 +48,10 @@ impl CpuInference {
     pub(crate) fn new(
         threads: Arc<Threads>,
         graph: &Graph,
-        params: &Params,
+        params: Cow<Params>,
         batch: usize,
     ) -> Result<Self, DeviceError> {
-        check(graph, params, batch)?;
+        check(graph, &params, batch)?;
         let mut lowered = lower(graph, params, batch)?;
         lowered.fuse_separable();
         let chunks = Chunks::plan(&lowered.steps, &lowered.planner, batch);

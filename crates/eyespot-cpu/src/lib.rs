@@ -36,6 +36,7 @@ pub use train::CpuTraining;
 
 use eyespot_graph::{Device, DeviceError, Graph, Inference, Params, Training};
 use eyespot_kernels::Threads;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The CPU as a device: a set of threads that all its programs share.
@@ -70,7 +71,18 @@ impl Cpu {
         params: &Params,
         batch: usize,
     ) -> Result<CpuInference, DeviceError> {
-        CpuInference::new(Arc::clone(&self.threads), graph, params, batch)
+        CpuInference::new(Arc::clone(&self.threads), graph, Cow::Borrowed(params), batch)
+    }
+
+    /// As [`compile_inference`](Self::compile_inference), for weights that nothing else needs: each tensor is let go of
+    /// as soon as it is packed, so that large ones are never held twice.
+    pub fn compile_inference_owned(
+        &self,
+        graph: &Graph,
+        params: Params,
+        batch: usize,
+    ) -> Result<CpuInference, DeviceError> {
+        CpuInference::new(Arc::clone(&self.threads), graph, Cow::Owned(params), batch)
     }
 
     /// As [`Device::training`], with the CPU's own type, which can also be timed layer by layer.

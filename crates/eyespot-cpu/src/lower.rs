@@ -11,9 +11,9 @@ use crate::fold::{Folded, ScaleShift, columns_in_memory_order};
 use crate::shapes;
 use crate::step::{Kind, Step};
 use eyespot_graph::{DeviceError, Graph, Op, Params, ops};
-use eyespot_kernels::Activation;
 use eyespot_kernels::conv2d::Conv2dKernel;
 use eyespot_kernels::linear::LinearKernel;
+use eyespot_kernels::{Activation, Floats};
 use std::borrow::Cow;
 
 /// The steps, the buffers they use, and where the result lies.
@@ -23,8 +23,8 @@ pub(crate) struct Lowered {
     pub(crate) output: Span,
 }
 
-/// Lowers a checked graph.
-pub(crate) fn lower(graph: &Graph, params: &Params, batch: usize) -> Result<Lowered, DeviceError> {
+/// Lowers a checked graph. Owned weights are let go of one by one, as soon as they are packed.
+pub(crate) fn lower(graph: &Graph, params: Cow<Params>, batch: usize) -> Result<Lowered, DeviceError> {
     let analysis = Analysis::new(graph, Purpose::Inference);
     let count = graph.nodes.len();
     let mut lowering = Lowering {
@@ -48,7 +48,7 @@ pub(crate) fn lower(graph: &Graph, params: &Params, batch: usize) -> Result<Lowe
 
 struct Lowering<'a> {
     graph: &'a Graph,
-    params: &'a Params,
+    params: Cow<'a, Params>,
     batch: usize,
     analysis: Analysis,
     /// Where each result lies, as soon as a step computes it.
@@ -112,7 +112,7 @@ impl Lowering<'_> {
                 return Ok(());
             }
             Op::BatchNorm2d(op) => {
-                let ScaleShift { scale, shift } = ScaleShift::new(name, op, self.params)?;
+                let ScaleShift { scale, shift } = ScaleShift::new(name, op, &self.params)?;
                 let narrow = |values: Vec<f64>| values.into_iter().map(|v| v as f32).collect();
                 Kind::ScaleShift { scale: narrow(scale), shift: narrow(shift) }
             }
@@ -125,7 +125,7 @@ impl Lowering<'_> {
             Op::PadShortcut(op) => Kind::PadShortcut(shapes::pad_shortcut(op, shapes.0)),
             Op::Flatten => Kind::Flatten { pixels: shapes.0.pixels(), channels: shapes.0.channels() },
             Op::Gaussian(op) => {
-                let centres = self.columns(node, "weight")?.into_owned();
+                let centres = self.columns(node, "weight")?;
                 Kind::Gaussian { inputs: op.in_features, centres }
             }
             Op::LocalResponseNorm(op) => Kind::LocalResponseNorm(shapes::local_response_norm(op, shapes.0)),
@@ -147,7 +147,7 @@ impl Lowering<'_> {
         while let Some(next) = self.analysis.only_consumer(tail) {
             match &graph.nodes[next].op {
                 Op::BatchNorm2d(norm) if residual.is_none() => {
-                    norms.push(ScaleShift::new(&graph.nodes[next].name, norm, self.params)?);
+                    norms.push(ScaleShift::new(&graph.nodes[next].name, norm, &self.params)?);
                 }
                 Op::Add if residual.is_none() => {
                     let inputs = self.analysis.inputs(graph, next);
@@ -172,8 +172,8 @@ impl Lowering<'_> {
         let shapes = shapes::in_and_out(graph, node);
         let shape = shapes::conv2d(op, shapes);
         let own = &graph.nodes[node].name;
-        let weights = tensor(self.params, &format!("{own}.weight"))?;
-        let bias = if op.bias { Some(tensor(self.params, &format!("{own}.bias"))?) } else { None };
+        let weights = tensor(&self.params, &format!("{own}.weight"))?;
+        let bias = if op.bias { Some(tensor(&self.params, &format!("{own}.bias"))?) } else { None };
         let kernel = if norms.is_empty() {
             Conv2dKernel::new(shape, self.batch, &weights, bias.as_deref(), activation)
         } else {
@@ -182,6 +182,9 @@ impl Lowering<'_> {
             let (weights, bias) = folded.finish(&weights);
             Conv2dKernel::new(shape, self.batch, &weights, Some(&bias), activation)
         };
+
+        drop((weights, bias));
+        self.packed(own);
 
         let slice = if residual.is_none() { self.slice_of_concat(tail) } else { None };
         let (y, out_stride) = match slice {
@@ -254,9 +257,9 @@ impl Lowering<'_> {
         }
         let weights = self.columns(node, "weight")?;
         let own = &graph.nodes[node].name;
-        let bias = if op.bias { Some(tensor(self.params, &format!("{own}.bias"))?) } else { None };
-        let kernel =
-            LinearKernel::new(op.in_features, op.out_features, &weights, bias.as_deref(), activation);
+        self.packed(own);
+        let bias = if op.bias { Some(tensor(&self.params, &format!("{own}.bias"))?) } else { None };
+        let kernel = LinearKernel::new(op.in_features, op.out_features, weights, bias.as_deref(), activation);
         let x = self.analysis.inputs(graph, node)[0];
         let y = self.new_span(tail);
         let shapes = shapes::in_and_out(graph, node);
@@ -266,12 +269,19 @@ impl Lowering<'_> {
         Ok(())
     }
 
+    /// Lets go of the weights of a layer that is packed.
+    fn packed(&mut self, layer: &str) {
+        if let Cow::Owned(params) = &mut self.params {
+            params.remove(&format!("{layer}.weight"));
+        }
+    }
+
     /// A layer's weights, their columns in the order in which its input lies in memory.
-    fn columns(&self, node: usize, suffix: &str) -> Result<Cow<'_, [f32]>, DeviceError> {
-        let weights = tensor(self.params, &format!("{}.{suffix}", self.graph.nodes[node].name))?;
+    fn columns(&self, node: usize, suffix: &str) -> Result<Floats, DeviceError> {
+        let weights = tensor(&self.params, &format!("{}.{suffix}", self.graph.nodes[node].name))?;
         Ok(match self.analysis.unordered_input(self.graph, node) {
-            Some(map) => columns_in_memory_order(&weights, map).into(),
-            None => weights,
+            Some(map) => columns_in_memory_order(&weights, map),
+            None => Floats::copied(&weights),
         })
     }
 

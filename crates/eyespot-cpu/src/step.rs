@@ -5,7 +5,7 @@ use eyespot_kernels::conv2d::{Conv2dKernel, SeparableKernel};
 use eyespot_kernels::linear::LinearKernel;
 use eyespot_kernels::local_response_norm::LocalResponseNorm;
 use eyespot_kernels::pointwise::{self, Pointwise};
-use eyespot_kernels::{Threads, batch_norm, channels, gaussian, pool, softmax};
+use eyespot_kernels::{Floats, Threads, batch_norm, channels, gaussian, pool, softmax};
 
 /// What a step computes.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ pub(crate) enum Kind {
     },
     Gaussian {
         inputs: usize,
-        centres: Vec<f32>,
+        centres: Floats,
     },
     LocalResponseNorm(LocalResponseNorm),
     Copy,

@@ -90,6 +90,11 @@ fn fusion_leaves_few_steps() {
     let names: Vec<&str> = steps.iter().map(|step| step.name.as_str()).collect();
     assert_eq!(names, ["a+BatchNorm2d+Add+ReLU", "left+ReLU", "right+ReLU", "fc"]);
     assert_eq!(steps[0].multiply_adds, 36 * 4 * 4 * 9);
+
+    // Weights that are given away are packed to the same program.
+    let scores = program.run(&numbers(0, 144), 1).unwrap().to_vec();
+    let mut owned = Cpu::new(1).compile_inference_owned(&graph, params, 1).unwrap();
+    assert_eq!(owned.run(&numbers(0, 144), 1).unwrap(), scores);
 }
 
 #[test]

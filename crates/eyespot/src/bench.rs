@@ -100,7 +100,7 @@ impl Bench {
         let input = noise(self.batch * graph.input_shape().elements());
         let mut layers = None;
         let (seconds, memory) = if self.mode == BenchMode::Infer {
-            let mut program = device.compile_inference(&graph, &params, self.batch)?;
+            let mut program = device.compile_inference_owned(&graph, params, self.batch)?;
             let seconds = median(|| program.run(&input, self.batch).map(drop))?;
             if self.layers {
                 layers = Some(program.profile(&input, self.batch)?);

@@ -273,7 +273,7 @@ impl Direct {
         }
         self.check(&operands, output);
 
-        let Cut { run, panels } = self.cut(threads, pixels);
+        let Cut { run, panels } = self.cut(threads.count(), pixels);
         let (runs, groups) = (pixels.div_ceil(run), self.panels.len().div_ceil(panels));
         // A thread's next task should find in the cache what the last one left: the weights, or the pixels.
         let large = self.large();
@@ -307,9 +307,9 @@ impl Direct {
     }
 
     /// Cuts the work into tasks, enough for all threads. The cut changes no sum, so it may depend on their number.
-    fn cut(&self, threads: &Threads, pixels: usize) -> Cut {
+    fn cut(&self, threads: usize, pixels: usize) -> Cut {
         let g = &self.geometry;
-        let wanted = if threads.count() == 1 { 1 } else { 4 * threads.count() };
+        let wanted = if threads == 1 { 1 } else { 4 * threads };
         let large = self.large();
         let longest = if large {
             (INPUT_BYTES / (4 * self.chunk * g.step.0 * g.step.1).max(1)).clamp(TASK_PIXELS, MOST_PIXELS)
@@ -329,7 +329,7 @@ impl Direct {
         while few(runs, panels) && pixels / runs > 2 * PIXELS {
             runs *= 2;
         }
-        Cut { run: pixels.div_ceil(runs).next_multiple_of(PIXELS).min(MOST_PIXELS), panels }
+        Cut { run: pixels.div_ceil(runs).min(MOST_PIXELS), panels }
     }
 
     /// Panics unless all that tasks read and write lies inside the slices.
@@ -444,6 +444,57 @@ fn locate(g: &Geometry, out_stride: usize, from: usize, pixels: &mut [Pixel]) {
         if column == g.grid.1 {
             (row, column) = (row + 1, 0);
             (image, line) = (row / g.grid.0, row % g.grid.0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// ResNet-50's layers that run this way with one picture: map, channels, kernel, stride.
+    const LAYERS: [(usize, (usize, usize), usize, usize); 14] = [
+        (56, (64, 64), 1, 1),
+        (56, (64, 256), 1, 1),
+        (56, (256, 128), 1, 1),
+        (56, (128, 128), 3, 2),
+        (56, (256, 512), 1, 2),
+        (28, (128, 512), 1, 1),
+        (28, (512, 128), 1, 1),
+        (28, (256, 256), 3, 2),
+        (14, (256, 1024), 1, 1),
+        (14, (1024, 256), 1, 1),
+        (14, (512, 512), 3, 2),
+        (7, (512, 512), 3, 1),
+        (7, (512, 2048), 1, 1),
+        (7, (2048, 512), 1, 1),
+    ];
+
+    #[test]
+    fn one_picture_keeps_many_threads_busy() {
+        for count in [2, 16, 32, 64] {
+            for (size, (in_c, out_c), kernel, stride) in LAYERS {
+                let out = size.div_ceil(stride);
+                let shape = Conv2dShape {
+                    in_h: size,
+                    in_w: size,
+                    in_c,
+                    out_h: out,
+                    out_w: out,
+                    out_c,
+                    kernel: (kernel, kernel),
+                    stride: (stride, stride),
+                    padding: (kernel / 2, kernel / 2),
+                    dilation: (1, 1),
+                    groups: 1,
+                };
+                let plan = Direct::new(Isa::best(), Geometry::forward(&shape));
+                let Cut { run, panels } = plan.cut(count, out * out);
+                let (runs, groups) = ((out * out).div_ceil(run), plan.panels.len().div_ceil(panels));
+                // As many as a 7 × 7 map with 512 channels has on the widest vectors.
+                let least = count.min(32);
+                assert!(runs * groups >= least, "{count} threads, {shape:?}: {runs} runs × {groups} groups");
+            }
         }
     }
 }

@@ -28,26 +28,20 @@ pub struct LinearKernel {
 }
 
 impl LinearKernel {
-    /// Takes `weights` (outputs × inputs) and an optional bias.
+    /// Takes `weights` (outputs × inputs) as they are, and an optional bias.
     ///
     /// # Panics
     /// When the lengths don't match the sizes.
     pub fn new(
         inputs: usize,
         outputs: usize,
-        weights: &[f32],
+        weights: Floats,
         bias: Option<&[f32]>,
         activation: Activation,
     ) -> Self {
         assert_eq!(weights.len(), inputs * outputs, "linear weights");
         assert!(bias.is_none_or(|b| b.len() == outputs), "linear bias");
-        Self {
-            inputs,
-            outputs,
-            weights: Floats::copied(weights),
-            bias: bias.map(<[f32]>::to_vec),
-            activation,
-        }
+        Self { inputs, outputs, weights, bias: bias.map(<[f32]>::to_vec), activation }
     }
 
     /// Bytes of the weights.

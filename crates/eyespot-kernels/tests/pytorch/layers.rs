@@ -3,7 +3,7 @@
 use crate::case::{Case, Outputs, outputs, to_nchw, to_nhwc};
 use eyespot_kernels::conv2d::{Conv2dKernel, Conv2dShape, Conv2dTraining};
 use eyespot_kernels::linear::{self, LinearKernel};
-use eyespot_kernels::{Activation, Threads, gaussian};
+use eyespot_kernels::{Activation, Floats, Threads, gaussian};
 
 pub fn conv2d(threads: &Threads, case: &Case) -> Outputs {
     let (input, output) = (case.input_shape("x"), case.output_shape());
@@ -52,7 +52,7 @@ pub fn linear(threads: &Threads, case: &Case) -> Outputs {
     let mut y = vec![f32::NAN; dy.len()];
     linear::forward(threads, sizes, images, &x, &w, Some(&b), &mut y);
     let mut inferred = vec![f32::NAN; dy.len()];
-    LinearKernel::new(sizes.0, sizes.1, &w, Some(&b), Activation::None).run(
+    LinearKernel::new(sizes.0, sizes.1, Floats::copied(&w), Some(&b), Activation::None).run(
         threads,
         images,
         &x,
