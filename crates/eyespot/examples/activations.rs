@@ -58,7 +58,7 @@ fn chart(name: &str, x: &[f32], y: &[f32], slope: &[f32]) -> anyhow::Result<imag
         x_label: "x".to_owned(),
         y_label: String::new(),
         x_range: Some((-5.0, 5.0)),
-        y_range: Some(if name == "ReLU" { (-0.5, 5.0) } else { (-0.1, 1.3) }),
+        y_range: Some(if name == "ReLU" { (-0.5, 7.5) } else { (-0.1, 1.7) }),
         marks: vec![line("derivative", slope, 1), line("function", y, 0)],
     };
     Ok(chart.draw(440, 320)?)
