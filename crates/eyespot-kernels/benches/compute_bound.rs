@@ -6,8 +6,9 @@
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use eyespot_kernels::conv2d::{Conv2dKernel, Conv2dShape, Conv2dTraining};
-use eyespot_kernels::{Activation, Threads, linear};
+use eyespot_kernels::conv2d::{Conv2dKernel, Conv2dShape, Conv2dTraining, SeparableKernel};
+use eyespot_kernels::linear::LinearKernel;
+use eyespot_kernels::{Activation, Floats, Threads, linear};
 
 const BATCHES: [usize; 2] = [1, 16];
 
@@ -94,6 +95,43 @@ fn backward(bencher: Bencher, name: &str) {
         plan.backward_input(&threads, images, &dy, &w, &mut dx, &mut scratch);
         plan.backward_weights(&threads, images, &x, black_box(&dy), &mut w, None, &mut scratch);
     });
+}
+
+/// MobileNetV2's second block: 16 channels to 96, depthwise with stride 2, to 24.
+#[divan::bench(consts = BATCHES)]
+fn inverted_residual<const BATCH: usize>(bencher: Bencher) {
+    let threads = Threads::new(0);
+    let parts =
+        [("", 112, (16, 96), 1, 1, 0, 1), ("", 112, (96, 96), 3, 2, 1, 96), ("", 56, (96, 24), 1, 1, 0, 1)];
+    let shapes = parts.map(|layer| shape(&layer));
+    let [expand, depthwise, project] =
+        shapes.map(|s| Conv2dKernel::new(s, BATCH, &numbers(s.weights_len()), None, Activation::Relu6));
+    let kernel = SeparableKernel::new(Some(expand), depthwise, project);
+    let (x, mut y) = (numbers(BATCH * shapes[0].input_len()), vec![0.0; BATCH * shapes[2].output_len()]);
+    let mut scratch = vec![0.0; kernel.scratch_len(&threads)];
+    let work: usize = shapes.iter().map(Conv2dShape::multiply_adds).sum();
+    bencher.counter(ItemsCount::new(2 * BATCH * work)).bench_local(|| {
+        kernel.run(&threads, BATCH, black_box(&x), None, &mut y, 24, &mut scratch);
+    });
+}
+
+/// AlexNet's second linear layer.
+#[divan::bench(consts = BATCHES)]
+fn linear_inference<const BATCH: usize>(bencher: Bencher) {
+    let (threads, size) = (Threads::new(0), 4096);
+    let weights = Floats::copied(&numbers(size * size));
+    let kernel = LinearKernel::new(size, size, weights, None, Activation::Relu);
+    let (x, mut y) = (numbers(BATCH * size), vec![0.0; BATCH * size]);
+    bencher
+        .counter(ItemsCount::new(2 * BATCH * size * size))
+        .bench_local(|| kernel.run(&threads, BATCH, black_box(&x), &mut y));
+}
+
+/// A loop with nothing to do, handed to all threads.
+#[divan::bench]
+fn hand_out(bencher: Bencher) {
+    let threads = Threads::new(0);
+    bencher.bench_local(|| threads.run(threads.count(), |task| _ = black_box(task)));
 }
 
 /// The simple network's layer, 64 images of 256 numbers to one output: time is overhead here.
