@@ -1,16 +1,11 @@
 //! One picture file to pixels.
 
-use crate::DecodeError;
+use crate::{DecodeError, jpeg};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage};
 use std::io::{Cursor, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use zune_core::bytestream::ZCursor;
-use zune_core::colorspace::ColorSpace;
-use zune_core::options::DecoderOptions;
-use zune_jpeg::JpegDecoder;
-use zune_jpeg::errors::DecodeErrors;
 
 /// How large a picture may be. Checked against the file's own declaration before any pixel is decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +27,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    fn check(&self, width: u32, height: u32) -> Result<(), DecodeError> {
+    pub(crate) fn check(&self, width: u32, height: u32) -> Result<(), DecodeError> {
         let pixels = u64::from(width) * u64::from(height);
         if width > self.max_width || height > self.max_height || pixels > self.max_pixels {
             return Err(DecodeError::TooLarge(format!(
@@ -75,13 +70,16 @@ pub(crate) fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, DecodeError>
 /// Reads a picture: JPEG (baseline, progressive, grey, CMYK), PNG (any depth, palette), WebP, BMP, TIFF, GIF (first
 /// frame), PNM. The content decides the format, never the file's ending.
 ///
-/// As Pillow's `convert("RGB")`, which torchvision's loader calls: grey becomes three equal channels, alpha is dropped
-/// (not composited). Two differences on purpose: the EXIF orientation is applied, so the picture stands as every viewer
-/// shows it; and 16-bit grey is scaled to 8 bits, where Pillow cuts everything above 255 off to white.
+/// Bit for bit what Pillow's `convert("RGB")` gives, which torchvision's loader calls: grey becomes three equal
+/// channels, alpha is dropped (not composited), of 16 bits the upper 8 count, and JPEG is decoded as by libjpeg-turbo.
+///
+/// Differences on purpose: the EXIF orientation is applied, so the picture stands as every viewer shows it; 16-bit grey
+/// is treated as 16-bit colour, where Pillow cuts everything above 255 off to white; a JPEG whose data end early or make
+/// no sense is an error also where Pillow fills it up with grey. Others: JPEG within TIFF may be a few levels off, and
+/// TIFF with a palette, arithmetic-coded and 12-bit JPEG can't be read.
 ///
 /// # Errors
-/// Whatever is wrong with the bytes, never a panic: see [`DecodeError`]. A JPEG that ends early is an error, as in
-/// Pillow, and not a picture with a grey lower part.
+/// Whatever is wrong with the bytes, never a panic: see [`DecodeError`].
 pub fn decode_bytes(bytes: &[u8], limits: &Limits) -> Result<RgbImage, DecodeError> {
     if bytes.is_empty() {
         return Err(DecodeError::Empty);
@@ -90,7 +88,9 @@ pub fn decode_bytes(bytes: &[u8], limits: &Limits) -> Result<RgbImage, DecodeErr
     let format_name = name(format).ok_or_else(|| DecodeError::UnknownFormat(first_bytes(bytes)))?;
     // A bug in a decoder must cost one picture, not the run.
     catch_unwind(AssertUnwindSafe(|| match format {
-        ImageFormat::Jpeg => decode_jpeg(bytes, limits),
+        ImageFormat::Jpeg => {
+            jpeg::decode(bytes, limits).map(|(picture, orientation)| upright(picture, orientation))
+        }
         _ => decode_other(bytes, format, format_name, limits),
     }))
     .unwrap_or_else(|_| {
@@ -117,54 +117,6 @@ fn first_bytes(bytes: &[u8]) -> String {
     format!("\"{}\"", start.escape_ascii())
 }
 
-fn decode_jpeg(bytes: &[u8], limits: &Limits) -> Result<RgbImage, DecodeError> {
-    // Once strictly: the decoder then tells a file that ends early. Stray bytes inside a file that does have an end
-    // are no reason to refuse it (libjpeg warns and goes on), so such a file gets a second, lenient reading.
-    match decode_jpeg_as(bytes, limits, true) {
-        Err(DecodeError::Damaged { .. }) if has_end_marker(bytes) => decode_jpeg_as(bytes, limits, false),
-        result => result,
-    }
-}
-
-/// Whether the end-of-image marker stands at the end, or before a little trailing rubbish.
-fn has_end_marker(bytes: &[u8]) -> bool {
-    let tail = &bytes[bytes.len().saturating_sub(4096)..];
-    tail.windows(2).any(|pair| pair == [0xff, 0xd9])
-}
-
-fn decode_jpeg_as(bytes: &[u8], limits: &Limits, strict: bool) -> Result<RgbImage, DecodeError> {
-    // The decoder's own limits are off: it would call a picture damaged that is merely too large.
-    let options = DecoderOptions::default()
-        .jpeg_set_out_colorspace(ColorSpace::RGB)
-        .set_max_width(usize::MAX)
-        .set_max_height(usize::MAX)
-        .set_strict_mode(false);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-    decoder.decode_headers().map_err(jpeg_error)?;
-    let (width, height) = decoder.dimensions().ok_or_else(|| damaged_jpeg("it has no size"))?;
-    limits.check(width as u32, height as u32)?;
-    let orientation = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif));
-    decoder.set_options(options.set_strict_mode(strict));
-    let pixels = decoder.decode().map_err(jpeg_error)?;
-    let picture = RgbImage::from_raw(width as u32, height as u32, pixels)
-        .ok_or_else(|| damaged_jpeg("the size and the pixels disagree"))?;
-    Ok(upright(picture, orientation.unwrap_or(Orientation::NoTransforms)))
-}
-
-fn damaged_jpeg(cause: &str) -> DecodeError {
-    DecodeError::Damaged { format: "JPEG", cause: cause.into() }
-}
-
-fn jpeg_error(error: DecodeErrors) -> DecodeError {
-    match error {
-        DecodeErrors::LargeDimensions(side) => DecodeError::TooLarge(format!("a side of {side} pixels")),
-        DecodeErrors::Unsupported(what) => {
-            DecodeError::Unsupported { format: "JPEG", cause: format!("{what:?}") }
-        }
-        other => damaged_jpeg(&other.to_string()),
-    }
-}
-
 fn decode_other(
     bytes: &[u8],
     format: ImageFormat,
@@ -184,7 +136,19 @@ fn decode_other(
     limits.check(width, height)?;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let picture = DynamicImage::from_decoder(decoder).map_err(explain)?;
-    Ok(upright(picture.into_rgb8(), orientation))
+    Ok(upright(eight_bits(picture), orientation))
+}
+
+/// The upper half of 16 bits, as Pillow takes it.
+fn eight_bits(picture: DynamicImage) -> RgbImage {
+    use image::ColorType::{L16, La16, Rgb16, Rgba16};
+    if !matches!(picture.color(), L16 | La16 | Rgb16 | Rgba16) {
+        return picture.into_rgb8();
+    }
+    let deep = picture.into_rgb16();
+    RgbImage::from_fn(deep.width(), deep.height(), |x, y| {
+        image::Rgb(deep.get_pixel(x, y).0.map(|c| (c >> 8) as u8))
+    })
 }
 
 fn explain(error: ImageError, format: &'static str) -> DecodeError {

@@ -14,6 +14,7 @@ mod decode;
 pub mod drawn;
 mod error;
 pub mod features;
+mod jpeg;
 mod loader;
 mod random;
 mod resize;

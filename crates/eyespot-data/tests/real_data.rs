@@ -1,6 +1,7 @@
 //! Real photos and real MNIST, where they are at hand.
 
-use eyespot_data::{Dataset, Layout, Loader, LoaderOptions, SplitOptions, Transform};
+use eyespot_data::{Dataset, Layout, Limits, Loader, LoaderOptions, SplitOptions, Transform, decode};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -38,6 +39,48 @@ fn hymenoptera_has_the_pictures_pytorch_finds() {
         images += batch.len();
     }
     assert_eq!(images, 153);
+}
+
+/// Photos below a folder, in the order of their paths' bytes.
+fn photos(folder: PathBuf) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+            if path.is_dir() {
+                folders.push(path);
+            } else if ["jpg", "jpeg", "png"].contains(&ending.as_str()) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort_by_key(|path| path.as_os_str().as_encoded_bytes().to_vec());
+    found
+}
+
+/// `scripts/reference/pictures.py FOLDER` made the checksums, with Pillow and torchvision.
+#[test]
+fn photos_are_decoded_scaled_and_cropped_as_by_pillow_bit_for_bit() {
+    let expected: BTreeMap<String, Vec<String>> =
+        serde_json::from_str(include_str!("data/photos.json")).unwrap();
+    // Samples 0 to 255, so that the tensor shows the levels.
+    let levels = Transform { mean: vec![0.0; 3], std: vec![1.0 / 255.0; 3], ..Transform::imagenet() };
+    let mut tensor = vec![0.0; levels.len()];
+    for (folder, expected) in expected {
+        let Some(path) = data(&folder) else { return };
+        let photos = photos(path);
+        assert_eq!(photos.len(), expected.len(), "{folder}");
+        for (photo, expected) in photos.iter().zip(expected) {
+            let picture = decode(photo, &Limits::default()).unwrap();
+            let decoded = crc32fast::hash(picture.as_raw());
+            levels.apply(&picture, &mut tensor).unwrap();
+            let framed: Vec<u8> = tensor.iter().map(|level| level.round() as u8).collect();
+            let found = format!("{decoded:08x}{:08x}", crc32fast::hash(&framed));
+            assert_eq!(found, expected, "{}", photo.display());
+        }
+    }
 }
 
 #[test]

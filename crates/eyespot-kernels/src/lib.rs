@@ -29,7 +29,7 @@ mod same_bits;
 mod simd;
 pub mod softmax;
 mod threads;
-mod vectorised;
+pub mod vectorised;
 
 pub use activation::Activation;
 pub use memory::Floats;

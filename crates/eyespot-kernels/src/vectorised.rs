@@ -6,13 +6,14 @@ use crate::simd::{Isa, Op, Simd};
 ///
 /// `run` must be `#[inline(always)]`: only then is it compiled again with the wider vectors of each instruction set.
 /// It must not fuse multiplications with additions (`mul_add`), so that every set gives the same bits.
-pub(crate) trait Kernel {
+pub trait Kernel {
+    /// Does the work.
     fn run(self);
 }
 
 /// Runs `kernel` with the widest vectors this machine has.
 #[inline]
-pub(crate) fn run(kernel: impl Kernel) {
+pub fn run(kernel: impl Kernel) {
     // SAFETY: the kernel is safe code and asks nothing.
     unsafe { isa().run(Plain(kernel)) }
 }

@@ -11,9 +11,7 @@ fn published(data: &Path) -> String {
     )
 }
 
-/// PyTorch's answers lie beside the weights. The network itself agrees to 1e-4; JPEG decoders and resizing differ by
-/// a grey level here and there, which moves logits by up to 2 % of their range, 0.5 % on average. Where PyTorch's own
-/// first classes lie closer together than that, either may come first.
+/// PyTorch's answers lie beside the weights.
 #[test]
 fn squeezenet_names_what_pytorch_names() {
     let Some(data) = real_data("squeezenet_names_what_pytorch_names") else { return };
@@ -30,29 +28,23 @@ fn squeezenet_names_what_pytorch_names() {
     let lines = json_lines(&eyespot(folder.path(), &flags).ok());
     assert_eq!(lines.len(), expected.len());
     let number = |value: &serde_json::Value| value.as_f64().expect("a number");
-    let (mut errors, mut other_first) = (Vec::new(), Vec::new());
+    let mut worst: f64 = 0.0;
     for (line, picture) in lines.iter().zip(&expected) {
         let file = &picture["file"];
         let top = line["top"].as_array().expect("a list");
         let range = number(&top[0]["logit"]) - number(&top[999]["logit"]);
         let wanted = picture["top5"].as_array().expect("a list");
         let name = |wanted: &serde_json::Value| names[wanted[0].as_str().expect("an id")];
-        let close = |w: &&serde_json::Value| number(&wanted[0][1]) - number(&w[1]) < 0.005 * range;
-        assert!(wanted.iter().filter(close).any(|w| line["prediction"] == name(w)), "{file}: {line}");
-        if line["prediction"] != name(&wanted[0]) {
-            other_first.push(file);
-        }
+        assert_eq!(line["prediction"], name(&wanted[0]), "{file}");
         for wanted in wanted {
             // Two of ImageNet's names stand for two classes each: the nearer logit is meant.
             let of_name = top.iter().filter(|score| score["class"] == name(wanted));
             let error = of_name.map(|score| (number(&score["logit"]) - number(&wanted[1])).abs());
-            errors.push(error.fold(f64::INFINITY, f64::min) / range);
+            worst = worst.max(error.fold(f64::INFINITY, f64::min) / range);
         }
     }
-    assert!(other_first.len() <= 1, "other classes come first in {other_first:?}");
-    let worst = errors.iter().copied().fold(0.0, f64::max);
-    let mean = errors.iter().sum::<f64>() / errors.len() as f64;
-    assert!(worst < 0.02 && mean < 0.005, "logits are off by {worst} of their range, {mean} on average");
+    println!("logits are off by {worst:.6} of their range at most");
+    assert!(worst < 0.01, "logits are off by {worst} of their range");
 }
 
 /// PyTorch gets 166 of 300.
