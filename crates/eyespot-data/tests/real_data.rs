@@ -101,3 +101,37 @@ fn mnist_has_its_published_counts() {
     assert_eq!(batch.inputs.len(), 100 * 28 * 28);
     assert!(batch.inputs.contains(&-1.0) && batch.inputs.contains(&1.0), "black and white are −1 and 1");
 }
+
+#[derive(serde::Deserialize)]
+struct HogOfPhoto {
+    file: PathBuf,
+    size: (u32, u32),
+    sum: f64,
+    every17th: Vec<f32>,
+}
+
+/// Made by scripts/reference/hog.py: scikit-image was given what Pillow reads and squashes; here everything is eyespot's own.
+#[test]
+fn hog_of_real_photos_is_scikit_images() {
+    let Some(hymenoptera) = data("hymenoptera") else { return };
+    let root = hymenoptera.parent().expect("lies beside the other photos");
+    let photos: Vec<HogOfPhoto> =
+        serde_json::from_str(include_str!("data/hog_photos.json")).expect("the committed numbers");
+    assert_eq!(photos.len(), 24);
+    let transform = Transform::of_features("hog".parse().expect("a known name"));
+    let mut numbers = vec![0.0; transform.len()];
+    for HogOfPhoto { file, size, sum, every17th } in photos {
+        let photo = decode(root.join(&file), &Limits::default()).expect("reads");
+        assert_eq!(photo.dimensions(), size, "{}", file.display());
+        transform.apply(&photo, &mut numbers).expect("has features");
+        let own: f64 = numbers.iter().map(|&v| f64::from(v)).sum();
+        assert!((own - sum).abs() < 1e-4 * sum, "{}: sum {own}, scikit-image {sum}", file.display());
+        for (index, (own, reference)) in numbers.iter().step_by(17).zip(&every17th).enumerate() {
+            let (number, file) = (17 * index, file.display());
+            assert!(
+                (own - reference).abs() < 1e-4,
+                "{file}, number {number}: {own}, scikit-image {reference}"
+            );
+        }
+    }
+}

@@ -95,3 +95,36 @@ fn squeezenet_features_tell_ants_from_bees() {
     assert_eq!(report["images"], 153);
     assert!(report["accuracy"].as_f64().expect("a number") >= 0.90, "{report}");
 }
+
+/// The vectors of scripts/reference/embeddings.py: torchvision's network before its last layer, on Pillow's pixels.
+#[test]
+fn squeezenet_gives_torchvisions_vectors() {
+    let Some(data) = real_data("squeezenet_gives_torchvisions_vectors") else { return };
+    let expected: Vec<serde_json::Value> =
+        serde_json::from_str(include_str!("../data/embeddings.json")).expect("the committed numbers");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let files: Vec<String> = expected
+        .iter()
+        .map(|photo| data.join(photo["file"].as_str().expect("a path")).display().to_string())
+        .collect();
+    let weights = data.join("weights/squeezenet1_1.safetensors");
+    let flags = format!(
+        "embed {} --model squeezenet1_1 --weights {} --output v.csv",
+        files.join(" "),
+        weights.display()
+    );
+    let out = eyespot(folder.path(), &flags).ok();
+    assert!(out.contains("4 pictures, 512 numbers each"), "{out}");
+    let table = std::fs::read_to_string(folder.path().join("v.csv")).expect("reads");
+    let mut worst = 0.0f64;
+    for (line, photo) in table.lines().skip(1).zip(&expected) {
+        let vector: Vec<f64> = line.split(',').skip(1).map(|n| n.parse().expect("a number")).collect();
+        assert_eq!(vector.len(), 512);
+        let reference: Vec<f64> = serde_json::from_value(photo["every7th"].clone()).expect("numbers");
+        let largest = reference.iter().copied().fold(0.0, f64::max);
+        let errors =
+            vector.iter().step_by(7).zip(&reference).map(|(own, other)| (own - other).abs() / largest);
+        worst = errors.fold(worst, f64::max);
+    }
+    assert!(worst <= 1e-4, "off by {worst:.1e} of the largest number");
+}
