@@ -15,7 +15,12 @@ const SHOWN: usize = 20;
 pub fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
     let (classifier, data) = model::load(&args.paths, &args.published, &args.transform)?;
     let [data] = &data[..] else {
-        return Err(Error::Usage("name one folder (or CSV) of labelled pictures".to_owned()).into());
+        let paths = data.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ");
+        return Err(Error::Usage(format!(
+            "one folder (or CSV) of labelled pictures goes behind the model, not {paths}; several models are compared \
+             with --robustness"
+        ))
+        .into());
     };
     let classifier = classifier.threads(args.threads).batch(args.batch as usize);
     let evaluation = classifier.evaluate(data)?;

@@ -12,6 +12,7 @@ mod model;
 mod output;
 mod predict;
 mod progress;
+mod robustness;
 mod train;
 
 use args::{Cli, Command};
@@ -40,6 +41,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Train(args) => train::run(&args),
         Command::Predict(args) => predict::run(&args),
+        Command::Evaluate(args) if args.robustness => robustness::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Embed(args) => embed::run(&args),
         Command::Inspect(args) => inspect::run(&args),

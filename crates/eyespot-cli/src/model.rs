@@ -10,30 +10,76 @@ pub fn load(
     published: &PublishedArgs,
     changes: &TransformArgs,
 ) -> anyhow::Result<(Classifier, Vec<PathBuf>)> {
-    if let (Some(model), Some(weights), Some(classes)) =
-        (&published.model, &published.weights, &published.classes)
-    {
-        let transform = changed(&eyespot::preset(model)?, changes)?;
-        return Ok((Classifier::from_weights(model, weights, classes, Some(transform))?, paths.to_vec()));
+    if let Some((_, classifier)) = from_weights(published, changes)? {
+        return Ok((classifier, paths.to_vec()));
     }
     let [model, rest @ ..] = paths else {
         return Err(Error::Usage("name a run folder or model file, then the pictures".to_owned()).into());
     };
     if rest.is_empty() {
-        let hint = if is_model(model) {
-            format!("there are no pictures named; put them behind {}", model.display())
-        } else {
-            format!(
-                "name a run folder or model file before the pictures: eyespot predict RUN {}, or a network by \
-                 --model, --weights and --classes",
-                model.display()
-            )
-        };
-        return Err(Error::Usage(hint).into());
+        return Err(pictures_or_model_missing(model).into());
     }
+    Ok((from_run(model, changes)?, rest.to_vec()))
+}
+
+/// Several classifiers with their names, and the last path: the pictures.
+pub fn load_all(
+    paths: &[PathBuf],
+    published: &PublishedArgs,
+    changes: &TransformArgs,
+) -> anyhow::Result<(Vec<(String, Classifier)>, PathBuf)> {
+    let [runs @ .., data] = paths else {
+        return Err(Error::Usage("name run folders or model files, then the pictures".to_owned()).into());
+    };
+    let mut all: Vec<(String, Classifier)> = from_weights(published, changes)?.into_iter().collect();
+    if runs.is_empty() && all.is_empty() {
+        return Err(pictures_or_model_missing(data).into());
+    }
+    for run in runs {
+        all.push((short_name(run, runs), from_run(run, changes)?));
+    }
+    Ok((all, data.clone()))
+}
+
+/// The published network that flags name, if they do.
+fn from_weights(
+    published: &PublishedArgs,
+    changes: &TransformArgs,
+) -> anyhow::Result<Option<(String, Classifier)>> {
+    let (Some(model), Some(weights), Some(classes)) =
+        (&published.model, &published.weights, &published.classes)
+    else {
+        return Ok(None);
+    };
+    let transform = changed(&eyespot::preset(model)?, changes)?;
+    Ok(Some((model.clone(), Classifier::from_weights(model, weights, classes, Some(transform))?)))
+}
+
+fn from_run(model: &Path, changes: &TransformArgs) -> anyhow::Result<Classifier> {
     let classifier = Classifier::load(model)?;
     let transform = changed(classifier.transform(), changes)?;
-    Ok((classifier.with_transform(transform)?, rest.to_vec()))
+    Ok(classifier.with_transform(transform)?)
+}
+
+/// A path's last part, or all of it where another path ends alike.
+fn short_name(run: &Path, runs: &[PathBuf]) -> String {
+    let alike = runs.iter().filter(|other| other.file_name() == run.file_name()).count();
+    match run.file_name() {
+        Some(name) if alike == 1 => name.to_string_lossy().into_owned(),
+        _ => run.display().to_string(),
+    }
+}
+
+fn pictures_or_model_missing(path: &Path) -> Error {
+    Error::Usage(if is_model(path) {
+        format!("there are no pictures named; put them behind {}", path.display())
+    } else {
+        format!(
+            "name a run folder or model file before the pictures: eyespot predict RUN {}, or a network by \
+             --model, --weights and --classes",
+            path.display()
+        )
+    })
 }
 
 pub fn is_model(path: &Path) -> bool {

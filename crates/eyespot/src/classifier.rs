@@ -1,12 +1,12 @@
 //! A trained network with all it takes to name pictures.
 
 use crate::classes::Classes;
-use crate::evaluation::Scored;
+use crate::evaluation::{Scored, Unreadable};
 use crate::network::{find, input_shape};
 use crate::runner::{Runner, read_picture};
 use crate::set_aside::SetAside;
 use crate::{Error, Evaluation, PathPrediction, Prediction};
-use eyespot_data::{Batch, Dataset, Loader, SplitOptions, Transform};
+use eyespot_data::{Batch, Dataset, Loader, Sample, SplitOptions, Transform};
 use eyespot_formats::{ModelFile, fit_weights, read_weights};
 use eyespot_graph::{Graph, Shape, zoo};
 use eyespot_train::Loss;
@@ -190,6 +190,22 @@ impl Classifier {
     /// # Errors
     /// Data that can't be found, or whose classes the classifier doesn't know.
     pub fn evaluate(&self, data: impl AsRef<Path>) -> Result<Evaluation, Error> {
+        let (samples, notices) = self.labelled(data.as_ref())?;
+        let order = (0..samples.len()).collect();
+        let mut scored = Scored::default();
+        for batch in Loader::new(&samples, order, self.runner.loading())? {
+            let batch = batch?;
+            scored.scores.extend(self.runner.run(&batch.inputs, batch.len())?);
+            scored.labels.extend(batch.labels.iter().map(|&label| label as u32));
+            scored.paths.extend(batch.paths);
+            let unreadable = batch.failures.into_iter().map(|f| Unreadable::new(f.path, &f.cause));
+            scored.unreadable.extend(unreadable);
+        }
+        scored.measure(self, notices)
+    }
+
+    /// The pictures to measure by, labelled with this classifier's classes, and what one should know about them.
+    pub(crate) fn labelled(&self, data: &Path) -> Result<(Vec<Sample>, Vec<String>), Error> {
         let options = SplitOptions {
             validation: 0.0,
             classes: Some(self.classes.names().to_vec()),
@@ -203,21 +219,15 @@ impl Classifier {
             samples = only;
             dataset.notices.extend(notice);
         }
-        let order = (0..samples.len()).collect();
-        let mut scored = Scored::default();
-        for batch in Loader::new(&samples, order, self.runner.loading())? {
-            let batch = batch?;
-            scored.scores.extend(self.runner.run(&batch.inputs, batch.len())?);
-            scored.labels.extend(batch.labels.iter().map(|&label| label as u32));
-            scored.paths.extend(batch.paths);
-            let unreadable = batch.failures.into_iter().map(|f| (f.path, f.cause.to_string()));
-            scored.unreadable.extend(unreadable);
-        }
-        scored.measure(self, dataset.notices)
+        Ok((samples, dataset.notices))
     }
 
     pub(crate) fn loss(&self) -> &Loss {
         &self.loss
+    }
+
+    pub(crate) fn runner(&self) -> &Runner {
+        &self.runner
     }
 }
 

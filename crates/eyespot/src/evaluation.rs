@@ -37,6 +37,19 @@ pub struct Unreadable {
     pub error: String,
 }
 
+impl Unreadable {
+    pub(crate) fn new(path: PathBuf, cause: &eyespot_data::DecodeError) -> Self {
+        Self { path, error: cause.to_string() }
+    }
+}
+
+/// That there is nothing to measure.
+pub(crate) fn none_readable(unreadable: &[Unreadable]) -> Error {
+    let first = unreadable.first().map(|u| format!(": {} {}", u.path.display(), u.error));
+    let (count, first) = (unreadable.len(), first.unwrap_or_default());
+    Error::Picture(format!("none of the {count} pictures can be read{first}"))
+}
+
 /// A classifier measured on labelled pictures. In JSON the [`Metrics`] stand beside the other fields, not in one of
 /// their own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,18 +77,13 @@ pub(crate) struct Scored {
     pub scores: Vec<f32>,
     pub labels: Vec<u32>,
     pub paths: Vec<PathBuf>,
-    pub unreadable: Vec<(PathBuf, String)>,
+    pub unreadable: Vec<Unreadable>,
 }
 
 impl Scored {
     pub fn measure(self, classifier: &Classifier, notices: Vec<String>) -> Result<Evaluation, Error> {
         if self.labels.is_empty() {
-            let first = self.unreadable.first().map(|(path, why)| format!(": {} {why}", path.display()));
-            return Err(Error::Picture(format!(
-                "none of the {} pictures can be read{}",
-                self.unreadable.len(),
-                first.unwrap_or_default()
-            )));
+            return Err(none_readable(&self.unreadable));
         }
         let outputs = self.scores.len() / self.labels.len();
         let (loss, names) = (classifier.loss(), classifier.classes());
@@ -95,8 +103,6 @@ impl Scored {
             })
         };
         let mistakes = pictures.filter_map(mistake).collect();
-        let unreadable =
-            self.unreadable.into_iter().map(|(path, error)| Unreadable { path, error }).collect();
-        Ok(Evaluation { metrics, classes, mistakes, unreadable, confidence, notices })
+        Ok(Evaluation { metrics, classes, mistakes, unreadable: self.unreadable, confidence, notices })
     }
 }

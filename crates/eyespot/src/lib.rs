@@ -25,6 +25,7 @@ mod layer_figures;
 mod network;
 mod options;
 mod prediction;
+mod robustness;
 mod runner;
 mod set_aside;
 mod suggest;
@@ -46,6 +47,7 @@ pub use options::{
     TrainingOptions,
 };
 pub use prediction::{ClassScore, PathPrediction, Prediction};
+pub use robustness::{Group, Robustness, Variation, VariationAccuracy, robustness};
 pub use runner::read_picture;
 pub use suggest::closest;
 pub use training::{Beginning, Listener, Trained, Training};

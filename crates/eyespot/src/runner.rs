@@ -92,6 +92,11 @@ impl Runner {
         Ok(program.run(input, images)?.to_vec())
     }
 
+    /// A part of the network as a program for single pictures.
+    pub fn compile(&self, part: &Graph) -> Result<Box<dyn Inference>, Error> {
+        Ok(self.device.inference(part, &self.params, 1)?)
+    }
+
     /// The network's outputs for one picture.
     pub fn picture(&self, picture: &RgbImage) -> Result<Vec<f32>, Error> {
         let mut input = vec![0.0; self.transform.len()];

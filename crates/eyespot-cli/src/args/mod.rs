@@ -134,11 +134,19 @@ pub struct PredictArgs {
 /// `eyespot evaluate`.
 #[derive(Debug, Args)]
 pub struct EvaluateArgs {
-    /// A run folder or model file, then the labelled pictures (with --model: only the pictures)
-    #[arg(required = true, num_args = 1..=2, value_name = "RUN_OR_MODEL | DATA")]
+    /// A run folder or model file, then the labelled pictures (with --model: only the pictures); with --robustness
+    /// any number of runs and model files before the pictures
+    #[arg(required = true, value_name = "RUN_OR_MODEL | DATA")]
     pub paths: Vec<PathBuf>,
     #[command(flatten)]
     pub published: PublishedArgs,
+    /// Also vary the pictures in light, viewpoint, scale, occlusion and background, in five strengths each, and find
+    /// the groups inside each class that are told worst: a table and a figure of one or several models
+    #[arg(long)]
+    pub robustness: bool,
+    /// The figure of --robustness [default: robustness.png]
+    #[arg(long, value_name = "FIGURE.png", requires = "robustness")]
+    pub output: Option<PathBuf>,
     /// One JSON object in place of tables
     #[arg(long)]
     pub json: bool,

@@ -6,6 +6,7 @@ mod features;
 mod inspect;
 mod predict;
 mod real_data;
+mod robustness;
 mod support;
 mod train;
 mod wrong;

@@ -4,9 +4,9 @@ use super::Dice;
 use image::{Rgb, RgbImage};
 
 pub(super) fn illumination(picture: &RgbImage, strength: f32, dice: &mut Dice) -> RgbImage {
-    let exposure = dice.push(2.0 * strength).exp2();
-    let contrast = dice.push(strength).exp2();
-    let gamma = dice.push(strength).exp2();
+    let exposure = dice.push(1.5 * strength).exp2();
+    let contrast = dice.push(0.6 * strength).exp2();
+    let gamma = dice.push(0.6 * strength).exp2();
     let side = dice.unit() * 0.6 * strength;
     let angle = dice.unit() * std::f32::consts::TAU;
     let warmth = dice.push(0.35 * strength);

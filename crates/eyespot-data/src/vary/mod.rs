@@ -6,6 +6,9 @@
 mod light;
 mod things;
 mod view;
+mod views;
+
+pub use views::Views;
 
 use image::RgbImage;
 use rand_chacha::ChaCha8Rng;
@@ -20,9 +23,10 @@ pub const STRENGTHS: [f32; 5] = [0.2, 0.4, 0.6, 0.8, 1.0];
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Variation {
-    /// Exposure up to ±2 stops, contrast and gamma up to a factor 2, light from a side, a colour cast.
+    /// Exposure up to ±1.5 stops, contrast and gamma up to a factor 1.5, light from a side, a colour cast.
     Illumination,
-    /// Rotation up to ±60°, perspective, and mirroring.
+    /// Rotation up to ±60° and perspective. A picture is mirrored or isn't, so what grows with the strength is how many
+    /// are: none at 0, half of them at 1.
     Viewpoint,
     /// The subject up to 2.5 times smaller or larger.
     Scale,

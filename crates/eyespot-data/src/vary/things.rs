@@ -35,7 +35,10 @@ fn cover(picture: &RgbImage, share: f32, dice: &mut Dice, allowed: impl Fn(f32, 
         let (sin, cos) = (dice.unit() * std::f32::consts::PI).sin_cos();
         let boxed = dice.unit() < 0.5;
         let color = Rgb([dice.unit(), dice.unit(), dice.unit()].map(|v| (v * 255.0) as u8));
-        for (x, y) in pixels() {
+        // Only the box around the patch has pixels inside it.
+        let (reach_x, reach_y) = (cos.abs() * rx + sin.abs() * ry, sin.abs() * rx + cos.abs() * ry);
+        let (columns, rows) = (span(cx, reach_x, width), span(cy, reach_y, height));
+        for (x, y) in rows.flat_map(|y| columns.clone().map(move |x| (x, y))) {
             let (u, v) = unit(x, y);
             let (du, dv) = (u - cx, v - cy);
             let (a, b) = ((cos * du + sin * dv) / rx, (cos * dv - sin * du) / ry);
@@ -52,6 +55,13 @@ fn cover(picture: &RgbImage, share: f32, dice: &mut Dice, allowed: impl Fn(f32, 
         }
     }
     varied
+}
+
+/// The pixels of `length` whose middles lie within `reach` of `centre`, in coordinates from −1 to 1.
+fn span(centre: f32, reach: f32, length: u32) -> std::ops::Range<u32> {
+    let place = |at: f32| (at + 1.0) * length as f32 / 2.0 - 0.5;
+    let first = place(centre - reach).floor().max(0.0) as u32;
+    first..((place(centre + reach).ceil() + 1.0).max(0.0) as u32).min(length)
 }
 
 #[cfg(test)]

@@ -1,7 +1,11 @@
 //! Viewpoint and scale: the picture seen from elsewhere.
 
 use super::Dice;
+use image::imageops::thumbnail;
 use image::{Rgb, RgbImage};
+
+/// Pixels a side of the blur beyond the edges.
+const BLUR: u32 = 8;
 
 pub(super) fn viewpoint(picture: &RgbImage, strength: f32, dice: &mut Dice) -> RgbImage {
     let angle = dice.push(60.0_f32.to_radians() * strength);
@@ -21,7 +25,8 @@ pub(super) fn scale(picture: &RgbImage, strength: f32, dice: &mut Dice) -> RgbIm
 }
 
 /// For each pixel of the result, where it looks in the picture: coordinates count from −1 to 1 along the shorter side
-/// around the centre. Beyond the edges the picture goes on mirrored. Shrinking averages over the pixels it covers.
+/// around the centre. Shrinking averages over the pixels it covers. Beyond its edges the picture goes on as a blur:
+/// mirrored edges would show the subject several times.
 fn seen(picture: &RgbImage, place: impl Fn(f32, f32) -> (f32, f32)) -> RgbImage {
     let (width, height) = picture.dimensions();
     let half = width.min(height) as f32 / 2.0;
@@ -30,17 +35,24 @@ fn seen(picture: &RgbImage, place: impl Fn(f32, f32) -> (f32, f32)) -> RgbImage 
         let (u, v) = place((x - cx) / half, (y - cy) / half);
         (u * half + cx, v * half + cy)
     };
+    let blur = thumbnail(picture, BLUR.min(width), BLUR.min(height));
+    let (across, down) = (blur.width() as f32 / width as f32, blur.height() as f32 / height as f32);
+    let color = |x: f32, y: f32| match (0.0..=width as f32).contains(&x) && (0.0..=height as f32).contains(&y)
+    {
+        true => sampled(picture, x - 0.5, y - 0.5),
+        false => sampled(&blur, x * across - 0.5, y * down - 0.5),
+    };
     RgbImage::from_fn(width, height, |x, y| {
         let (px, py) = (x as f32 + 0.5, y as f32 + 0.5);
         let (ax, ay) = source(px - 0.5, py);
         let (bx, by) = source(px + 0.5, py);
-        let steps = ((bx - ax).hypot(by - ay).ceil() as u32).clamp(1, 4);
+        let steps = ((bx - ax).hypot(by - ay).round() as u32).clamp(1, 4);
         let mut sum = [0.0f32; 3];
         for i in 0..steps {
             for j in 0..steps {
                 let at = |k: u32| (k as f32 + 0.5) / steps as f32 - 0.5;
                 let (sx, sy) = source(px + at(i), py + at(j));
-                let sample = sampled(picture, sx - 0.5, sy - 0.5);
+                let sample = color(sx, sy);
                 (0..3).for_each(|c| sum[c] += sample[c]);
             }
         }
@@ -48,24 +60,18 @@ fn seen(picture: &RgbImage, place: impl Fn(f32, f32) -> (f32, f32)) -> RgbImage 
     })
 }
 
+/// The colour between pixels, by the four around; beyond the edges the edge's.
 fn sampled(picture: &RgbImage, x: f32, y: f32) -> [f32; 3] {
-    let (x0, y0) = (x.floor(), y.floor());
-    let (fx, fy) = (x - x0, y - y0);
-    let at = |dx: i64, dy: i64| {
-        let column = mirrored(x0 as i64 + dx, picture.width());
-        let row = mirrored(y0 as i64 + dy, picture.height());
-        picture.get_pixel(column, row).0.map(f32::from)
-    };
-    let (a, b, c, d) = (at(0, 0), at(1, 0), at(0, 1), at(1, 1));
+    let (right, bottom) = (picture.width() - 1, picture.height() - 1);
+    let (x, y) = (x.clamp(0.0, right as f32), y.clamp(0.0, bottom as f32));
+    let (x0, y0) = (x as u32, y as u32);
+    let (fx, fy) = (x - x0 as f32, y - y0 as f32);
+    let at = |column: u32, row: u32| picture.get_pixel(column, row).0.map(f32::from);
+    let (x1, y1) = ((x0 + 1).min(right), (y0 + 1).min(bottom));
+    let (a, b, c, d) = (at(x0, y0), at(x1, y0), at(x0, y1), at(x1, y1));
     std::array::from_fn(|i| {
         (a[i] * (1.0 - fx) + b[i] * fx) * (1.0 - fy) + (c[i] * (1.0 - fx) + d[i] * fx) * fy
     })
-}
-
-fn mirrored(index: i64, length: u32) -> u32 {
-    let length = i64::from(length);
-    let folded = index.rem_euclid(2 * length);
-    (if folded < length { folded } else { 2 * length - 1 - folded }) as u32
 }
 
 #[cfg(test)]
@@ -85,10 +91,26 @@ mod tests {
     }
 
     #[test]
-    fn beyond_the_edge_the_picture_goes_on_mirrored() {
-        let cases = [(-1, 0), (-2, 1), (0, 0), (3, 3), (4, 3), (5, 2), (8, 0), (-9, 0)];
-        for (index, expected) in cases {
-            assert_eq!(mirrored(index, 4), expected, "{index}");
-        }
+    fn beyond_the_edge_the_picture_goes_on_blurred() {
+        // Black on the left, white on the right: seen from far, the sides go on and nothing is repeated.
+        let picture = RgbImage::from_fn(80, 40, |x, _| Rgb([if x < 40 { 0 } else { 255 }; 3]));
+        let far = seen(&picture, |u, v| (4.0 * u, 4.0 * v));
+        assert!((0..40).all(|y| far.get_pixel(2, y).0 == [0; 3] && far.get_pixel(77, y).0 == [255; 3]));
+        let row: Vec<u8> = (0..80).map(|x| far.get_pixel(x, 20).0[0]).collect();
+        assert!(row.windows(2).all(|pair| pair[0] <= pair[1]), "{row:?}");
+    }
+
+    #[test]
+    fn a_small_subject_stays_single() {
+        let picture = RgbImage::from_fn(90, 90, |x, y| {
+            let inside = (30..60).contains(&x) && (30..60).contains(&y);
+            Rgb(if inside { [250, 0, 0] } else { [90; 3] })
+        });
+        let far = seen(&picture, |u, v| (2.5 * u, 2.5 * v));
+        let red: Vec<(u32, u32)> =
+            far.enumerate_pixels().filter(|(_, _, p)| p.0[0] > 180).map(|(x, y, _)| (x, y)).collect();
+        // 30 pixels shrunk to 12 in each direction.
+        assert!((120..170).contains(&red.len()), "{}", red.len());
+        assert!(red.iter().all(|&(x, y)| (38..52).contains(&x) && (38..52).contains(&y)));
     }
 }

@@ -1,0 +1,177 @@
+//! `eyespot evaluate --robustness`.
+
+use crate::args::EvaluateArgs;
+use crate::progress::duration;
+use crate::{model, output};
+use eyespot::{Classifier, Robustness, Variation};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// More groups than this are no table to look at.
+const TABLE_GROUPS: usize = 20;
+
+/// Where nobody watches a bar, how often a line tells how far it is.
+const LINE_EVERY: Duration = Duration::from_secs(15);
+
+pub fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
+    let (named, data) = model::load_all(&args.paths, &args.published, &args.transform)?;
+    let (names, classifiers): (Vec<String>, Vec<Classifier>) = named
+        .into_iter()
+        .map(|(name, classifier)| (name, classifier.threads(args.threads).batch(args.batch as usize)))
+        .unzip();
+    let measured = measure(&classifiers, &data)?;
+    for (name, robustness) in names.iter().zip(&measured) {
+        for notice in &robustness.notices {
+            let whose = if names.len() > 1 { format!("{name}: ") } else { String::new() };
+            output::warning(&format!("{whose}{notice}"));
+        }
+    }
+    let models: Vec<(&str, &Robustness)> = names.iter().map(String::as_str).zip(&measured).collect();
+    let figure = args.output.clone().unwrap_or_else(|| PathBuf::from("robustness.png"));
+    Robustness::draw(&models, &figure)?;
+    if args.json {
+        output::line(object(&models, &figure)?)?;
+    } else {
+        output::write(text(&models).as_bytes())?;
+        for failure in models.first().iter().flat_map(|(_, robustness)| &robustness.unreadable) {
+            output::error(&format!("left out: {} {}", failure.path.display(), failure.error));
+        }
+    }
+    output::say(&format!("figure: {}", figure.display()));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn measure(classifiers: &[Classifier], data: &Path) -> Result<Vec<Robustness>, eyespot::Error> {
+    let bar = ProgressBar::new(0);
+    // The template is ours and sound; a wrong one would only look plain.
+    let style = ProgressStyle::with_template("varied [{bar:30}] {pos}/{len} pictures, {eta} left");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+    let (began, mut told) = (Instant::now(), None);
+    let all: Vec<&Classifier> = classifiers.iter().collect();
+    let measured = eyespot::robustness(&all, data, &mut |done, pictures| {
+        if told.is_none() {
+            bar.set_length(pictures as u64);
+            output::say(&format!(
+                "measuring {pictures} pictures, each as it is and in {} variations of {} strengths",
+                Variation::ALL.len(),
+                Robustness::STRENGTHS.len() - 1
+            ));
+        }
+        bar.set_position(done as u64);
+        let since = told.get_or_insert_with(Instant::now);
+        if !output::animated() && since.elapsed() >= LINE_EVERY {
+            let left = began.elapsed().as_secs_f64() * (pictures - done) as f64 / done as f64;
+            output::say(&format!("{done} of {pictures} pictures, {} left", duration(left)));
+            told = Some(Instant::now());
+        }
+    });
+    bar.finish_and_clear();
+    measured
+}
+
+fn object(models: &[(&str, &Robustness)], figure: &Path) -> serde_json::Result<String> {
+    let one = |(name, robustness): &(&str, &Robustness)| {
+        let mut object = serde_json::to_value(robustness)?;
+        object["model"] = json!(name);
+        object["mean"] = json!(robustness.mean());
+        object["worst_group"] = json!(robustness.worst_group());
+        for (varied, own) in robustness.variations.iter().enumerate() {
+            object["variations"][varied]["mean"] = json!(own.mean());
+        }
+        Ok(object)
+    };
+    let models = models.iter().map(one).collect::<serde_json::Result<Vec<_>>>()?;
+    serde_json::to_string(&json!({ "strengths": Robustness::STRENGTHS, "models": models, "figure": figure }))
+}
+
+fn text(models: &[(&str, &Robustness)]) -> String {
+    let mut out = String::new();
+    // Writing to a string can't fail.
+    let _ = table(&mut out, models);
+    for (name, robustness) in models {
+        let _ = groups(&mut out, name, robustness, models.len() == 1);
+    }
+    out
+}
+
+/// A row per variation; with several classifiers, under each variation a row for each of them.
+fn table(out: &mut String, models: &[(&str, &Robustness)]) -> std::fmt::Result {
+    let names = models.iter().map(|(name, _)| name.chars().count() + 2).max().unwrap_or(0);
+    let width = if models.len() > 1 { names.max(12) } else { 12 };
+    for (name, robustness) in models {
+        let whose = if models.len() > 1 { format!("{name}: ") } else { String::new() };
+        writeln!(
+            out,
+            "{whose}{} pictures, {:.1} % right unchanged",
+            robustness.images,
+            100.0 * robustness.accuracy
+        )?;
+    }
+    writeln!(out, "\naccuracy in % by strength, from 0 (unchanged) to 1 (the most)")?;
+    write!(out, "{:width$}", "")?;
+    for strength in Robustness::STRENGTHS {
+        write!(out, "  {strength:>5}")?;
+    }
+    writeln!(out, "   mean of 0.2 to 1")?;
+    for (place, variation) in Variation::ALL.iter().enumerate() {
+        if models.len() > 1 {
+            writeln!(out, "{}", variation.name())?;
+        }
+        for (name, robustness) in models {
+            let label = if models.len() > 1 { format!("  {name}") } else { variation.name().to_owned() };
+            let varied = &robustness.variations[place];
+            row(out, &label, width, varied.accuracy.iter().copied(), varied.mean())?;
+        }
+    }
+    if models.len() > 1 {
+        writeln!(out, "mean")?;
+    }
+    for (name, robustness) in models {
+        let label = if models.len() > 1 { format!("  {name}") } else { "mean".to_owned() };
+        let count = robustness.variations.len() as f64;
+        let at =
+            |strength: usize| robustness.variations.iter().map(|v| v.accuracy[strength]).sum::<f64>() / count;
+        row(out, &label, width, (0..Robustness::STRENGTHS.len()).map(at), robustness.mean())?;
+    }
+    Ok(())
+}
+
+fn row(
+    out: &mut String,
+    label: &str,
+    width: usize,
+    accuracy: impl Iterator<Item = f64>,
+    mean: f64,
+) -> std::fmt::Result {
+    write!(out, "{label:width$}")?;
+    for share in accuracy {
+        write!(out, "  {:5.1}", 100.0 * share)?;
+    }
+    writeln!(out, "  {:5.1}", 100.0 * mean)
+}
+
+/// The groups inside the classes, and the worst one with some of its files.
+fn groups(out: &mut String, name: &str, robustness: &Robustness, alone: bool) -> std::fmt::Result {
+    if alone && robustness.groups.len() <= TABLE_GROUPS {
+        writeln!(out, "\ninside the classes: groups of pictures that look alike to the network")?;
+        let width = robustness.groups.iter().map(|g| g.class.chars().count()).max().unwrap_or(5).max(5);
+        writeln!(out, "{:width$}  pictures  accuracy in %", "class")?;
+        for group in &robustness.groups {
+            writeln!(out, "{:width$}  {:8}  {:13.1}", group.class, group.images, 100.0 * group.accuracy)?;
+        }
+    }
+    let Some(worst) = robustness.worst_group() else { return Ok(()) };
+    let whose = if alone { String::new() } else { format!("{name}: ") };
+    writeln!(
+        out,
+        "\n{whose}worst group: {} pictures of {}, {:.1} % right, such as",
+        worst.images,
+        worst.class,
+        100.0 * worst.accuracy
+    )?;
+    worst.examples.iter().try_for_each(|path| writeln!(out, "  {}", path.display()))
+}
