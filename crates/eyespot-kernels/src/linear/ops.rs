@@ -11,8 +11,8 @@ const SLICE: usize = 512;
 /// How far ahead weights are fetched, in floats.
 const AHEAD: usize = 512;
 
-/// Rows of weights that `dx` takes up at once; a slice of each stays in the first-level cache.
-const ROWS: usize = 64;
+/// Rows of weights that `dx` takes up at once: no more streams than the processor fetches ahead.
+const ROWS: usize = 16;
 
 /// Outputs `from..to` of all images, by dot products: vectors run along the inputs, which lie together in both.
 pub(super) struct Forward<'a> {
@@ -246,12 +246,13 @@ impl Rows {
                     self.wide::<S, 6>(m, k);
                     m += 6;
                 }
-                while m + 2 <= size {
-                    self.wide::<S, 2>(m, k);
-                    m += 2;
-                }
-                if m < size {
-                    self.wide::<S, 1>(m, k);
+                match size - m {
+                    0 => {}
+                    1 => self.wide::<S, 1>(m, k),
+                    2 => self.wide::<S, 2>(m, k),
+                    3 => self.wide::<S, 3>(m, k),
+                    4 => self.wide::<S, 4>(m, k),
+                    _ => self.wide::<S, 5>(m, k),
                 }
                 k += S::VECTORS * S::LANES;
             }
