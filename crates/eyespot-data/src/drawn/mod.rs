@@ -21,7 +21,7 @@ pub const KINDS: [&str; 4] = ["butterfly", "fish", "flower", "mushroom"];
 pub struct Factors {
     /// Brightness, contrast, light from a side, colour cast.
     pub illumination: f32,
-    /// Rotation, slant, mirrored or not.
+    /// Rotation, slant, mirrored or not, a shift.
     pub viewpoint: f32,
     /// Size of the subject.
     pub scale: f32,

@@ -28,7 +28,7 @@ fn viewed(whole: Transform, factors: &Factors, dice: &mut Dice) -> Transform {
     let mirrored = dice.unit() < 0.5 * factors.viewpoint.min(1.0);
     let size = 0.72 * (dice.around(0.75) * factors.scale).exp().min(1.5);
     let room = (1.0 - size).max(0.1);
-    let (x, y) = (dice.around(room) * factors.scale, dice.around(room) * factors.scale);
+    let (x, y) = (dice.around(room) * factors.viewpoint, dice.around(room) * factors.viewpoint);
     let flip = if mirrored { -1.0 } else { 1.0 };
     whole
         .pre_translate(x, y)
@@ -89,4 +89,40 @@ fn lit(canvas: &Pixmap, strength: f32, dice: &mut Dice) -> RgbImage {
         };
         Rgb([tone(at.red(), cast[0]), tone(at.green(), cast[1]), tone(at.blue(), cast[2])])
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::SeedableRng;
+
+    fn place(factors: &Factors, seed: u64) -> Transform {
+        viewed(Transform::identity(), factors, &mut Dice(ChaCha8Rng::seed_from_u64(seed)))
+    }
+
+    #[test]
+    fn scale_changes_the_size_and_only_the_size() {
+        let still = place(&Factors::all(0.0), 0);
+        for seed in 0..20 {
+            let scaled = place(&Factors { scale: 1.0, ..Factors::all(0.0) }, seed);
+            assert_eq!(
+                Transform { sx: still.sx, sy: still.sy, ..scaled },
+                still,
+                "moved or turned: {scaled:?}"
+            );
+            assert!(scaled.sx == scaled.sy && scaled.sx != still.sx, "seed {seed}: {scaled:?}");
+        }
+    }
+
+    #[test]
+    fn viewpoint_turns_and_moves_and_makes_nothing_larger() {
+        let still = place(&Factors::all(0.0), 0);
+        for seed in 0..20 {
+            let seen = place(&Factors { viewpoint: 1.0, ..Factors::all(0.0) }, seed);
+            assert!(seen.tx != 0.0 && seen.ty != 0.0 && seen.ky != 0.0, "seed {seed}: {seen:?}");
+            let area = (seen.sx * seen.sy - seen.kx * seen.ky).abs();
+            assert!(area <= still.sx * still.sy * 1.0001, "seed {seed}: {area}");
+        }
+    }
 }
