@@ -61,6 +61,9 @@ impl Progress {
     }
 }
 
+/// With so many photos a network learns well from scratch.
+const MANY_PHOTOS: usize = 10_000;
+
 impl Listener for Progress {
     fn begin(&mut self, b: &Beginning) {
         self.epochs = b.epochs;
@@ -82,7 +85,7 @@ impl Listener for Progress {
         };
         self.say(&format!("network  {}, {all} parameters{how}", b.model));
         self.say(&format!("run      {} ({} threads)", b.folder.display(), b.threads));
-        if !b.pretrained && self.advice {
+        if !b.pretrained && b.features.is_none() && train < MANY_PHOTOS && self.advice {
             self.notice(
                 "training from scratch; with a few hundred photos, pretrained weights do much better: \
                  --model squeezenet1_1 --weights FILE (torchvision's published weights fit as they are)",

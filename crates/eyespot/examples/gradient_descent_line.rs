@@ -132,11 +132,13 @@ fn surface(points: &[(f64, f64)], path: &[(f64, f64)], rate: f64) -> anyhow::Res
     // The root shows the bottom of the bowl better than the loss itself.
     let value = |i: usize| loss(points, (at(i % CELLS), at(i / CELLS))).sqrt();
     let heat = Heat { values: (0..CELLS * CELLS).map(value).collect(), columns: CELLS };
-    let shown = |p: &&(f64, f64)| p.0.abs() <= high && p.1.abs() <= high;
+    // Up to where it leaves the picture.
+    let inside = |p: &&(f64, f64)| p.0.abs() <= high && p.1.abs() <= high;
+    let shown: Vec<(f64, f64)> = path.iter().take_while(inside).copied().collect();
     let marks = vec![
         Mark::Heat(heat),
-        Mark::Line { label: String::new(), points: path.iter().filter(shown).copied().collect(), color: 3 },
-        Mark::Dots { label: "steps".into(), points: path.iter().filter(shown).copied().collect(), color: 3 },
+        Mark::Line { label: String::new(), points: shown.clone(), color: 3 },
+        Mark::Dots { label: "steps".into(), points: shown, color: 3 },
         Mark::Dots { label: "true line".into(), points: vec![TRUE_LINE], color: 2 },
     ];
     let title = format!("learning rate {rate}: the path over the loss");
