@@ -25,6 +25,13 @@ const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
+    // A picture whose decoder panics is named like any other that can't be read.
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if std::thread::current().name() != Some(eyespot::PICTURE_THREAD) {
+            tell(panic);
+        }
+    }));
     match run(Cli::parse()) {
         Ok(code) => code,
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,

@@ -95,6 +95,10 @@ impl Batch {
     }
 }
 
+/// The name of the threads that read pictures. A panic there costs one picture, which is then named with its cause; a
+/// program may keep its panic hook from telling it twice.
+pub const PICTURE_THREAD: &str = "eyespot pictures";
+
 /// Reads and prepares pictures on several threads and yields them in batches, in order.
 ///
 /// While a batch is in use the next two are being prepared, never more: memory stays bounded for any number of
@@ -179,12 +183,19 @@ impl Loader {
         let ahead = AHEAD.max((2 * threads).div_ceil(options.batch_size));
         let queue = Arc::new(Queue::new(samples, options.batch_size, options.transform.len(), ahead));
         let recipe = Arc::new(Recipe { table: options.transform.table(), options });
-        let workers = (0..threads)
-            .map(|_| {
+        // Where the system refuses to start more threads, those it did start do the work.
+        let workers: Vec<_> = (0..threads)
+            .map_while(|_| {
                 let (queue, recipe) = (queue.clone(), recipe.clone());
-                std::thread::spawn(move || work(&queue, &recipe))
+                let thread = std::thread::Builder::new().name(PICTURE_THREAD.into());
+                thread.spawn(move || work(&queue, &recipe)).ok()
             })
             .collect();
+        if workers.is_empty() {
+            return Err(DataError::Setting(
+                "the system refuses to start a thread that reads pictures".into(),
+            ));
+        }
         Ok(Loader { queue, workers, recipe, ended: false })
     }
 }

@@ -38,7 +38,7 @@ pub use embedder::{Embedder, PathEmbedding};
 pub use embedding_file::EmbeddingFile;
 pub use error::Error;
 pub use evaluation::{ClassEvaluation, Evaluation, Mistake, Unreadable};
-pub use eyespot_data::{Fit, Transform};
+pub use eyespot_data::{Fit, PICTURE_THREAD, Transform};
 pub use eyespot_figure::save_png;
 pub use eyespot_train::{BatchDone, ClassMetrics, EpochRecord, Metrics};
 pub use network::{Network, network, network_names, preset};
