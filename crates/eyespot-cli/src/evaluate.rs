@@ -4,6 +4,7 @@ use crate::args::EvaluateArgs;
 use crate::{model, output};
 use eyespot::{Error, Evaluation};
 use std::fmt::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// A confusion matrix of more classes is no table to look at.
@@ -13,15 +14,13 @@ const TABLE_CLASSES: usize = 20;
 const SHOWN: usize = 20;
 
 pub fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
+    // Wrong usage is told before anything is looked for.
+    let models = usize::from(args.published.model.is_none());
+    if args.paths.len() > models + 1 {
+        return Err(too_many(&args.paths[models..]).into());
+    }
     let (classifier, data) = model::load(&args.paths, &args.published, &args.transform)?;
-    let [data] = &data[..] else {
-        let paths = data.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ");
-        return Err(Error::Usage(format!(
-            "one folder (or CSV) of labelled pictures goes behind the model, not {paths}; several models are compared \
-             with --robustness"
-        ))
-        .into());
-    };
+    let [data] = &data[..] else { return Err(too_many(&data).into()) };
     let classifier = classifier.threads(args.threads).batch(args.batch as usize);
     let evaluation = classifier.evaluate(data)?;
     for notice in &evaluation.notices {
@@ -36,6 +35,14 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
         output::error(&format!("left out: {} {}", failure.path.display(), failure.error));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn too_many(data: &[PathBuf]) -> Error {
+    let paths = data.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ");
+    Error::Usage(format!(
+        "one folder (or CSV) of labelled pictures goes behind the model, not {paths}; several models are compared \
+         with --robustness"
+    ))
 }
 
 fn text(e: &Evaluation) -> String {
