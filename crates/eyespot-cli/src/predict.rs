@@ -40,7 +40,7 @@ pub fn run(args: &PredictArgs) -> anyhow::Result<ExitCode> {
     }
     out.flush()?;
     if failed > 0 {
-        output::say(&format!("{done} pictures named, {failed} could not be read"));
+        output::say(&format!("pictures: {done} named, {failed} could not be read"));
         return Ok(ExitCode::from(FAILED));
     }
     if done == 0 {
