@@ -1,7 +1,6 @@
 //! Figures to files.
 
 use image::{ImageFormat, RgbImage};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -25,14 +24,6 @@ pub enum FigureError {
 pub fn save_png(figure: &RgbImage, path: &Path) -> Result<(), FigureError> {
     let mut bytes = std::io::Cursor::new(Vec::new());
     figure.write_to(&mut bytes, ImageFormat::Png).map_err(|cause| FigureError::Draw(cause.to_string()))?;
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let write = || {
-        std::fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(bytes.get_ref())?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().map_err(|cause| FigureError::Write { path: path.to_owned(), cause })
+    eyespot_system::write_atomically(path, |file| file.write_all(bytes.get_ref()))
+        .map_err(|cause| FigureError::Write { path: path.to_owned(), cause })
 }

@@ -5,12 +5,10 @@
 //!   network and says what doesn't fit.
 //! - [`ModelFile`] is a trained classifier in one file: network, weights, class names, transform.
 //! - [`NpyWriter`] writes tables of numbers for NumPy.
-//! - [`write_atomically`] writes any file whole or not at all.
 //!
 //! Every reader takes bytes from strangers: all sizes are checked against the bytes that are really there before
 //! anything is allocated, nothing in a file is ever executed, and a damaged file gives an error.
 
-mod atomic;
 mod bytes;
 mod cause;
 mod element;
@@ -25,7 +23,6 @@ mod pytorch;
 mod safetensors_file;
 mod weights;
 
-pub use atomic::{AtomicFile, write_atomically};
 pub use error::{FormatError, ReadError};
 pub use fit::{Fitted, fit_weights};
 pub use misfit::{Misfit, Misshaped};

@@ -4,7 +4,7 @@
 //! ended by a newline so that the numbers begin at a multiple of 64 bytes, then the numbers row by row
 //! (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>).
 
-use crate::atomic::AtomicFile;
+use eyespot_system::AtomicFile;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 

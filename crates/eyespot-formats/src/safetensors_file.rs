@@ -4,7 +4,7 @@ use crate::bytes::{array, slice};
 use crate::element::Element;
 use crate::error::{damaged, quoted, too_much, unsupported};
 use crate::limits::{Budget, MAX_ENTRIES, MAX_HEADER, element_count};
-use crate::{FormatError, ReadError, names, weights, write_atomically};
+use crate::{FormatError, ReadError, names, weights};
 use eyespot_graph::{Params, Tensor};
 use safetensors::tensor::{Dtype, Metadata};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -127,7 +127,8 @@ pub fn write_safetensors(
     metadata: &BTreeMap<String, String>,
 ) -> Result<(), FormatError> {
     let header = header(params, metadata).map_err(|error| FormatError::CannotSave(error.to_string()))?;
-    write_atomically(path, |writer| write_to(writer, &header, params))
+    eyespot_system::write_atomically(path, |writer| write_to(writer, &header, params))
+        .map_err(|source| FormatError::io("write", path, source))
 }
 
 /// What [`write_safetensors`] would write.

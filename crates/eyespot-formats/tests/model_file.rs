@@ -2,7 +2,7 @@
 
 mod support;
 
-use eyespot_formats::{ModelFile, read_weights, safetensors_bytes, write_atomically};
+use eyespot_formats::{ModelFile, read_weights, safetensors_bytes};
 use eyespot_graph::{Builder, Graph, Params, Shape, initialise, ops::Conv2d};
 use std::collections::BTreeMap;
 
@@ -141,21 +141,6 @@ fn two_classes_may_share_one_output() {
     model.params = initialise(&model.graph, 0);
     model.write(&path).expect("written");
     assert_eq!(ModelFile::read(&path).expect("readable"), model);
-}
-
-#[test]
-fn a_failed_write_leaves_the_old_file() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("file");
-    write_atomically(&path, |writer| writer.write_all(b"old")).expect("written");
-    let failed = write_atomically(&path, |writer| {
-        writer.write_all(b"half of the n")?;
-        Err(std::io::Error::other("the disk is full"))
-    });
-    let message = failed.expect_err("failed").to_string();
-    assert!(message.contains("can't write") && message.contains("the disk is full"), "{message}");
-    assert_eq!(std::fs::read(&path).expect("there"), b"old");
-    assert_eq!(std::fs::read_dir(folder.path()).expect("readable").count(), 1);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 
 use crate::TrainError;
 use crate::cache::Digest;
-use crate::checkpoint::write_atomically;
+use crate::checkpoint::write_whole;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -52,5 +52,5 @@ pub(crate) fn write(path: &Path, length: usize, records: &[Record<'_>]) -> Resul
         let check = blake3::hash(&bytes[start..]);
         bytes.extend_from_slice(&check.as_bytes()[..CHECK]);
     }
-    write_atomically(path, &bytes)
+    write_whole(path, &bytes)
 }

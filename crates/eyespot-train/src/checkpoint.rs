@@ -59,7 +59,7 @@ impl RunFolder {
         };
         let records = found.as_ref().map_or(&[][..], |checkpoint| &checkpoint.state.history);
         let lines: String = records.iter().map(line).collect();
-        write_atomically(&self.path.join("metrics.jsonl"), lines.as_bytes())?;
+        write_whole(&self.path.join("metrics.jsonl"), lines.as_bytes())?;
         Ok(found)
     }
 
@@ -133,7 +133,7 @@ impl Checkpoint {
         }
         let metadata = HashMap::from([("eyespot_checkpoint".to_owned(), json)]);
         let bytes = safetensors::serialize(views, Some(metadata));
-        write_atomically(path, &bytes.map_err(|error| TrainError::file(path, error))?)
+        write_whole(path, &bytes.map_err(|error| TrainError::file(path, error))?)
     }
 
     fn read(path: &Path, fingerprint: &Fingerprint) -> Result<Self, TrainError> {
@@ -206,17 +206,8 @@ pub(crate) fn fingerprint(job: &Job<'_>, run: &RunFolder) -> Result<Fingerprint,
         .collect())
 }
 
-/// A file appears whole or not at all: written beside, brought to the disk, renamed.
-pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
-    let failed = |error: std::io::Error| TrainError::file(path, error);
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".eyespot-").suffix(".part");
-    // Temporary files are private by default; what is left in the end should be as readable as any other file.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder).map_err(failed)?;
-    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+/// Writes a file whole or not at all.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
+    eyespot_system::write_atomically(path, |file| file.write_all(bytes))
+        .map_err(|error| TrainError::file(path, error))
 }

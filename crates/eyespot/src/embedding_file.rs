@@ -1,7 +1,8 @@
 //! Vectors of pictures to a file.
 
 use crate::Error;
-use eyespot_formats::{AtomicFile, NpyWriter};
+use eyespot_formats::NpyWriter;
+use eyespot_system::AtomicFile;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 

@@ -2,8 +2,8 @@
 
 use super::{Context, Part};
 use crate::{Error, TrainingOptions};
-use eyespot_formats::write_atomically;
 use eyespot_graph::{Device, Params};
+use eyespot_system::write_atomically;
 use std::path::{Path, PathBuf};
 
 pub(super) struct Outputs {
@@ -33,7 +33,8 @@ impl Outputs {
             same_settings(options, &config)?;
             return Ok(outputs);
         }
-        write_atomically(&config, |file| file.write_all(options.to_toml().as_bytes()))?;
+        write_atomically(&config, |file| file.write_all(options.to_toml().as_bytes()))
+            .map_err(|e| Error::file(&config, format!("can't be written: {e}")))?;
         Ok(outputs)
     }
 
@@ -73,7 +74,8 @@ impl Outputs {
                 csv.write_record([path.as_ref(), label, prediction, &probability])?;
             }
             csv.flush()
-        })?;
+        })
+        .map_err(|e| Error::file(&file, format!("can't be written: {e}")))?;
         Ok(Scored { images, accuracy: right as f64 / images.max(1) as f64 })
     }
 }

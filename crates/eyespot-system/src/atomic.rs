@@ -1,0 +1,174 @@
+//! Files that appear whole or not at all.
+
+use std::fs::{File, TryLockError};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tempfile::NamedTempFile;
+
+const PREFIX: &str = ".eyespot-";
+const SUFFIX: &str = ".part";
+
+/// A temporary file younger than this may belong to a process that is about to lock it.
+const YOUNG: Duration = Duration::from_secs(10);
+
+/// Writes a file so that at every moment either the old one or the whole new one stands at `path`: `write` fills a
+/// temporary file beside it, which is synced to the disk and then renamed.
+///
+/// A missing folder is made. After an error, `path` is as it was. Temporary files that a killed process left in the
+/// folder are cleared first.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("metrics.jsonl");
+/// use std::io::Write;
+/// eyespot_system::write_atomically(&path, |file| writeln!(file, "{{\"epoch\":1}}"))?;
+/// assert_eq!(std::fs::read_to_string(&path)?, "{\"epoch\":1}\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut file = AtomicFile::create(path)?;
+    write(&mut file)?;
+    file.commit()
+}
+
+/// A file in the making, for what doesn't come in one go: written beside `path` under a temporary name, which
+/// [`AtomicFile::commit`] turns into `path`. Dropped before that, it leaves nothing.
+#[derive(Debug)]
+pub struct AtomicFile {
+    path: PathBuf,
+    folder: PathBuf,
+    writer: BufWriter<NamedTempFile>,
+}
+
+impl AtomicFile {
+    /// Begins the file; a missing folder is made.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let folder = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        std::fs::create_dir_all(&folder)?;
+        clear_leftovers(&folder);
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(PREFIX).suffix(SUFFIX);
+        // Temporary files are private by default; what is left in the end should be as readable as any other file.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let temporary = builder.tempfile_in(&folder)?;
+        // Says to others that this process lives. A file system without locks never has its leftovers cleared.
+        let _ = temporary.as_file().try_lock();
+        let writer = BufWriter::with_capacity(1 << 20, temporary);
+        Ok(Self { path: path.to_owned(), folder, writer })
+    }
+
+    /// Syncs the file to the disk, so that committing can't fail for lack of space any more. For files that belong
+    /// together: sync all, then commit all.
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.writer.flush()?;
+        self.writer.get_ref().as_file().sync_all()
+    }
+
+    /// Syncs the file to the disk and puts it at its path.
+    pub fn commit(self) -> io::Result<()> {
+        let temporary = self.writer.into_inner().map_err(|error| error.into_error())?;
+        temporary.as_file().sync_all()?;
+        temporary.persist(&self.path).map_err(|error| error.error)?;
+        sync_folder(&self.folder)
+    }
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+impl Seek for AtomicFile {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.writer.seek(to)
+    }
+}
+
+/// Removes the temporary files of processes that are gone: whoever lives holds the lock on theirs, which the system
+/// takes away with the process. What can't be removed stays; it harms nothing but space.
+fn clear_leftovers(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let ours = name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX));
+        if ours && is_left_over(&entry.path()) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn is_left_over(path: &Path) -> bool {
+    let Ok(file) = crate::open(path) else { return false };
+    let age = file.metadata().and_then(|metadata| metadata.modified()).map(|modified| modified.elapsed());
+    matches!(age, Ok(Ok(age)) if age > YOUNG)
+        && match file.try_lock() {
+            Ok(()) => true,
+            Err(TryLockError::WouldBlock | TryLockError::Error(_)) => false,
+        }
+}
+
+/// Makes the new name itself survive a power cut.
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Elsewhere a folder can't be opened as a file; the rename is as durable as the system makes it.
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::SystemTime;
+
+    fn old_part(folder: &Path, name: &str) -> File {
+        let path = folder.join(name);
+        std::fs::write(&path, b"half").expect("writes");
+        let file = File::options().read(true).write(true).open(&path).expect("opens");
+        file.set_modified(SystemTime::now() - 2 * YOUNG).expect("sets the time");
+        file
+    }
+
+    #[test]
+    fn leftovers_of_dead_processes_are_cleared_and_others_stay() {
+        let folder = tempfile::tempdir().expect("makes a folder");
+        drop(old_part(folder.path(), ".eyespot-dead.part"));
+        let alive = old_part(folder.path(), ".eyespot-alive.part");
+        alive.lock().expect("locks");
+        drop(old_part(folder.path(), "mine.part"));
+        write_atomically(&folder.path().join("new"), |file| file.write_all(b"new")).expect("writes");
+        let mut names: Vec<_> = std::fs::read_dir(folder.path())
+            .expect("lists")
+            .map(|entry| entry.expect("lists").file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        assert_eq!(names, [".eyespot-alive.part", "mine.part", "new"]);
+    }
+
+    #[test]
+    fn an_error_leaves_the_old_file_and_nothing_else() {
+        let folder = tempfile::tempdir().expect("makes a folder");
+        let path = folder.path().join("file");
+        std::fs::write(&path, b"old").expect("writes");
+        let result = write_atomically(&path, |file| {
+            file.write_all(b"new")?;
+            Err(io::Error::other("full"))
+        });
+        assert!(result.is_err());
+        assert_eq!(std::fs::read(&path).expect("reads"), b"old");
+        assert_eq!(std::fs::read_dir(folder.path()).expect("lists").count(), 1);
+    }
+}

@@ -1,0 +1,208 @@
+//! Folders that belong to eyespot.
+
+use std::fs::{File, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// The file that says that eyespot made a folder.
+pub const MARKER: &str = ".eyespot";
+
+/// Of the marker's text; a later version may have to read folders of an earlier one.
+const VERSION: u32 = 1;
+
+/// The file that the process in charge holds locked; it has the process's number in it.
+const LOCK: &str = ".eyespot-lock";
+
+/// Why a folder can't be used.
+#[derive(Debug, Error)]
+pub enum FolderError {
+    /// The system refuses.
+    #[error("{}: {source}", crate::printable_path(path))]
+    Io {
+        /// The folder or file.
+        path: PathBuf,
+        /// Its reason.
+        source: io::Error,
+    },
+    /// The folder holds files of somebody else.
+    #[error(
+        "{} holds files that eyespot didn't write, so nothing is written there; choose a folder that is new or empty",
+        crate::printable_path(.0)
+    )]
+    NotOurs(PathBuf),
+    /// The folder is eyespot's, for another purpose.
+    #[error(
+        "{} is the folder of a {found}, not of a {wanted}; choose another folder",
+        crate::printable_path(path)
+    )]
+    OtherPurpose {
+        /// The folder.
+        path: PathBuf,
+        /// What the folder is for.
+        found: String,
+        /// What it was to be used for.
+        wanted: &'static str,
+    },
+    /// Another process works in it.
+    #[error(
+        "{} is in use by {holder}; wait for its end, or choose another folder",
+        crate::printable_path(path)
+    )]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+        /// `process 4711`, or `another process` where its number can't be read.
+        holder: String,
+    },
+}
+
+/// A folder that eyespot made, marked as such and locked for this process as long as the value lives.
+///
+/// Only what stands in such a folder may be replaced or deleted without asking.
+///
+/// ```
+/// # let place = tempfile::tempdir()?;
+/// use eyespot_system::{FolderError, OwnedFolder};
+/// let folder = OwnedFolder::claim(&place.path().join("run"), "run")?;
+/// assert!(folder.path().join(".eyespot").exists());
+///
+/// std::fs::create_dir(place.path().join("mine"))?;
+/// std::fs::write(place.path().join("mine/notes.txt"), "…")?;
+/// let refused = OwnedFolder::claim(&place.path().join("mine"), "run");
+/// assert!(matches!(refused, Err(FolderError::NotOurs(_))));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct OwnedFolder {
+    path: PathBuf,
+    /// Unlocked when dropped, and by the system when the process ends.
+    _lock: File,
+}
+
+impl OwnedFolder {
+    /// Takes a folder for `purpose` (a noun, such as `run`): one that doesn't exist, an empty one, or one that was
+    /// taken for the same purpose before and isn't in use.
+    ///
+    /// # Errors
+    /// See [`FolderError`]. The folder is then as it was.
+    pub fn claim(path: &Path, purpose: &'static str) -> Result<Self, FolderError> {
+        let failed = |source| FolderError::Io { path: path.to_owned(), source };
+        let is_new = !Self::is_owned(path, purpose)?;
+        if is_new && !is_empty(path).map_err(failed)? {
+            return Err(FolderError::NotOurs(path.to_owned()));
+        }
+        std::fs::create_dir_all(path).map_err(failed)?;
+        let lock = lock(path)?;
+        if is_new {
+            let marker = path.join(MARKER);
+            crate::write_atomically(&marker, |file| writeln!(file, "eyespot {purpose} {VERSION}"))
+                .map_err(|source| FolderError::Io { path: marker, source })?;
+        }
+        Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    /// Whether the folder is marked as eyespot's for this purpose.
+    ///
+    /// # Errors
+    /// A marker for another purpose, of a later version or with other content.
+    pub fn is_owned(path: &Path, purpose: &'static str) -> Result<bool, FolderError> {
+        let marker = path.join(MARKER);
+        if std::fs::symlink_metadata(&marker).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            return Ok(false);
+        }
+        let text = crate::read_text(&marker)
+            .map_err(|error| FolderError::Io { path: marker.clone(), source: io::Error::other(error) })?;
+        let words: Vec<&str> = text.split_whitespace().collect();
+        match words[..] {
+            ["eyespot", found, version] if version == VERSION.to_string() => match found == purpose {
+                true => Ok(true),
+                false => Err(FolderError::OtherPurpose {
+                    path: path.to_owned(),
+                    found: crate::printable(found),
+                    wanted: purpose,
+                }),
+            },
+            _ => {
+                let source = io::Error::other("is a marker that this version of eyespot can't read");
+                Err(FolderError::Io { path: marker, source })
+            }
+        }
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Whether nothing is in the folder; true if there is none.
+fn is_empty(path: &Path) -> io::Result<bool> {
+    match std::fs::read_dir(path) {
+        Ok(mut entries) => Ok(entries.next().is_none()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+fn lock(folder: &Path) -> Result<File, FolderError> {
+    let path = folder.join(LOCK);
+    let failed = |source| FolderError::Io { path: path.clone(), source };
+    let mut file =
+        File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(FolderError::InUse { path: folder.to_owned(), holder: holder(file) });
+        }
+        Err(TryLockError::Error(source)) if source.kind() == io::ErrorKind::Unsupported => {}
+        Err(TryLockError::Error(source)) => return Err(failed(source)),
+    }
+    let write = |file: &mut File| {
+        file.set_len(0)?;
+        file.seek(SeekFrom::Start(0))?;
+        writeln!(file, "{}", std::process::id())
+    };
+    write(&mut file).map_err(failed)?;
+    Ok(file)
+}
+
+/// Who holds the lock.
+fn holder(file: File) -> String {
+    let mut text = String::new();
+    let read = file.take(32).read_to_string(&mut text);
+    match text.trim().parse::<u32>() {
+        Ok(process) if read.is_ok() => format!("process {process}"),
+        _ => "another process".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_claim_names_the_process_that_holds_the_folder() {
+        let place = tempfile::tempdir().expect("makes a folder");
+        let path = place.path().join("run");
+        let first = OwnedFolder::claim(&path, "run").expect("is new");
+        let error = OwnedFolder::claim(&path, "run").expect_err("is in use").to_string();
+        assert!(error.contains(&format!("is in use by process {}", std::process::id())), "{error}");
+        drop(first);
+        OwnedFolder::claim(&path, "run").expect("is free again");
+    }
+
+    #[test]
+    fn a_folder_of_another_purpose_or_with_files_is_refused_and_left_as_it_was() {
+        let place = tempfile::tempdir().expect("makes a folder");
+        drop(OwnedFolder::claim(&place.path().join("demo"), "demo").expect("is new"));
+        let error = OwnedFolder::claim(&place.path().join("demo"), "run").expect_err("is a demo's");
+        assert!(error.to_string().contains("is the folder of a demo, not of a run"), "{error}");
+
+        let mine = place.path().join("mine");
+        std::fs::create_dir(&mine).expect("makes a folder");
+        std::fs::write(mine.join("notes.txt"), b"mine").expect("writes");
+        assert!(matches!(OwnedFolder::claim(&mine, "run"), Err(FolderError::NotOurs(_))));
+        assert_eq!(std::fs::read_dir(&mine).expect("lists").count(), 1);
+    }
+}
