@@ -3,6 +3,7 @@
 use crate::args::EmbedArgs;
 use crate::{FAILED, model, output};
 use eyespot::{Embedder, EmbeddingFile, Error};
+use eyespot_system::printable_path;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,6 +15,9 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<ExitCode> {
     let bar = bar();
     let (mut done, mut failed) = (0u64, 0u64);
     for picture in embedder.embed_paths(paths)? {
+        for note in &picture.notes {
+            bar.suspend(|| output::warning(&format!("{} {note}", printable_path(&picture.path))));
+        }
         match &picture.result {
             Ok(vector) => {
                 file.row(&picture.path, vector)?;

@@ -3,6 +3,7 @@
 use crate::args::{Format, PredictArgs};
 use crate::{FAILED, model, output};
 use eyespot::{ClassScore, PathPrediction, Prediction};
+use eyespot_system::printable_path;
 use serde::Serialize;
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
@@ -31,6 +32,10 @@ pub fn run(args: &PredictArgs) -> anyhow::Result<ExitCode> {
                 out.flush()?;
                 output::error(&format!("{} {cause}", picture.path.display()));
             }
+        }
+        for note in &picture.notes {
+            out.flush()?;
+            output::warning(&format!("{} {note}", printable_path(&picture.path)));
         }
         write(&mut out, &picture, args)?;
         // Whoever reads along sees each batch when it is done.

@@ -1,11 +1,15 @@
 //! One picture file to pixels.
 
+mod options;
+
 use crate::{DecodeError, jpeg};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage};
 use std::io::{Cursor, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+
+pub use options::{DecodeOptions, Decoded, Note};
 
 /// How large a picture may be. Checked against the file's own declaration before any pixel is decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,9 +43,12 @@ impl Limits {
     }
 }
 
-/// Reads the picture in a file. See [`decode_bytes`].
+/// Reads the picture in a file; what there is to note about the file is dropped (see [`DecodeOptions::decode`]).
+///
+/// # Errors
+/// A file that can't be read as an image, with the cause.
 pub fn decode(path: impl AsRef<Path>, limits: &Limits) -> Result<RgbImage, DecodeError> {
-    decode_bytes(&read(path.as_ref(), limits)?, limits)
+    Ok(DecodeOptions::with_limits(limits).decode(path)?.image)
 }
 
 /// The bytes of a file no larger than allowed.
@@ -81,6 +88,11 @@ pub(crate) fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, DecodeError>
 /// # Errors
 /// Whatever is wrong with the bytes, never a panic: see [`DecodeError`].
 pub fn decode_bytes(bytes: &[u8], limits: &Limits) -> Result<RgbImage, DecodeError> {
+    Ok(DecodeOptions::with_limits(limits).decode_bytes(bytes)?.image)
+}
+
+fn decode_with(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, DecodeError> {
+    let limits = &options.limits;
     if bytes.is_empty() {
         return Err(DecodeError::Empty);
     }
@@ -89,9 +101,10 @@ pub fn decode_bytes(bytes: &[u8], limits: &Limits) -> Result<RgbImage, DecodeErr
     // A bug in a decoder must cost one picture, not the run.
     catch_unwind(AssertUnwindSafe(|| match format {
         ImageFormat::Jpeg => {
-            jpeg::decode(bytes, limits).map(|(picture, orientation)| upright(picture, orientation))
+            let (picture, orientation) = jpeg::decode(bytes, limits)?;
+            Ok(Decoded::sound(upright(picture, orientation)))
         }
-        _ => decode_other(bytes, format, format_name, limits),
+        _ => decode_other(bytes, format, format_name, limits).map(Decoded::sound),
     }))
     .unwrap_or_else(|_| {
         Err(DecodeError::Damaged { format: format_name, cause: "the decoder gave up on it".into() })

@@ -24,9 +24,9 @@ pub mod vary;
 
 pub use augment::{Augment, Blur, ColorJitter, Erasing, Perspective, ResizedCrop};
 pub use dataset::{Dataset, Layout, SplitOptions};
-pub use decode::{Limits, decode, decode_bytes};
+pub use decode::{DecodeOptions, Decoded, Limits, Note, decode, decode_bytes};
 pub use error::{DataError, DecodeError};
-pub use loader::{Batch, Failure, Loader, LoaderOptions, PICTURE_THREAD, pictures};
+pub use loader::{Batch, Failure, Loader, LoaderOptions, Noted, PICTURE_THREAD, pictures};
 pub use random::shuffled;
 pub use sample::Sample;
 pub use transform::{Fit, Transform};

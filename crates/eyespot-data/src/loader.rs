@@ -5,7 +5,7 @@ mod stream;
 
 use crate::random::{Random, purpose};
 use crate::resize::Scratch;
-use crate::{Augment, DataError, DecodeError, Limits, Sample, Transform};
+use crate::{Augment, DataError, DecodeError, DecodeOptions, Limits, Note, Sample, Transform};
 use queue::{Queue, Task};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -28,7 +28,8 @@ pub struct LoaderOptions {
     pub transform: Transform,
     /// How large a picture may be.
     pub limits: Limits,
-    /// Whether a picture that can't be read ends the loading, in place of being left out and reported.
+    /// Whether a picture that can't be read, or only with [`Note::Damaged`], ends the loading, in place of being left out
+    /// and reported.
     pub strict: bool,
     /// What is varied; nothing by default.
     pub augment: Augment,
@@ -66,6 +67,15 @@ pub struct Failure {
     pub cause: DecodeError,
 }
 
+/// An image that was read, and what is to be said about its file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Noted {
+    /// The file.
+    pub path: PathBuf,
+    /// What to say.
+    pub note: Note,
+}
+
 /// Pictures ready for the network.
 #[derive(Debug, Default)]
 pub struct Batch {
@@ -81,6 +91,8 @@ pub struct Batch {
     pub indices: Vec<usize>,
     /// Pictures of this batch that can't be read, in their order.
     pub failures: Vec<Failure>,
+    /// What is to be said about pictures of this batch that were read, in their order.
+    pub notes: Vec<Noted>,
 }
 
 impl Batch {
@@ -126,6 +138,7 @@ pub struct Loader {
 /// What every thread needs to prepare a picture.
 struct Recipe {
     options: LoaderOptions,
+    decoding: DecodeOptions,
     table: Vec<[f32; 256]>,
 }
 
@@ -182,7 +195,8 @@ impl Loader {
         // Enough pictures under way that a thread that is done finds work though the oldest batch isn't whole.
         let ahead = AHEAD.max((2 * threads).div_ceil(options.batch_size));
         let queue = Arc::new(Queue::new(samples, options.batch_size, options.transform.len(), ahead));
-        let recipe = Arc::new(Recipe { table: options.transform.table(), options });
+        let decoding = DecodeOptions { limits: options.limits.clone(), strict: options.strict };
+        let recipe = Arc::new(Recipe { table: options.transform.table(), decoding, options });
         // Where the system refuses to start more threads, those it did start do the work.
         let workers: Vec<_> = (0..threads)
             .map_while(|_| {
@@ -212,14 +226,21 @@ fn work(queue: &Queue, recipe: &Recipe) {
 }
 
 impl Recipe {
-    fn prepare(&self, task: &Task, scratch: &mut Scratch, tensor: &mut [f32]) -> Result<(), DecodeError> {
-        let LoaderOptions { limits, transform, augment, seed, epoch, .. } = &self.options;
-        let picture = task.sample.read(limits)?;
+    fn prepare(
+        &self,
+        task: &Task,
+        scratch: &mut Scratch,
+        tensor: &mut [f32],
+    ) -> Result<Vec<Note>, DecodeError> {
+        let LoaderOptions { transform, augment, seed, epoch, .. } = &self.options;
+        let decoded = task.sample.read(&self.decoding)?;
         if augment.is_none() {
-            return transform.apply_with(scratch, &self.table, &picture, tensor);
+            transform.apply_with(scratch, &self.table, &decoded.image, tensor)?;
+        } else {
+            let mut random = Random::new([*seed, *epoch, task.index as u64, purpose::PICTURE]);
+            augment.apply_with(scratch, &self.table, transform, &mut random, &decoded.image, tensor)?;
         }
-        let mut random = Random::new([*seed, *epoch, task.index as u64, purpose::PICTURE]);
-        augment.apply_with(scratch, &self.table, transform, &mut random, &picture, tensor)
+        Ok(decoded.notes)
     }
 
     /// Mixes a whole batch, where the augmentation says so.

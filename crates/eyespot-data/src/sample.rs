@@ -1,8 +1,7 @@
 //! One labelled picture.
 
 use crate::dataset::IdxImages;
-use crate::{DecodeError, Limits, decode};
-use image::RgbImage;
+use crate::{DecodeError, DecodeOptions, Decoded, Limits};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,14 +26,14 @@ impl Sample {
         Sample { path, label, memory: Some((images, number)) }
     }
 
-    /// The picture's pixels.
+    /// The image, with what is to be said about its file.
     ///
     /// # Errors
-    /// What [`decode()`] says of the file.
-    pub fn read(&self, limits: &Limits) -> Result<RgbImage, DecodeError> {
+    /// What [`DecodeOptions::decode`] says of the file.
+    pub fn read(&self, options: &DecodeOptions) -> Result<Decoded, DecodeError> {
         match &self.memory {
-            None => decode(&self.path, limits),
-            Some((images, number)) => Ok(images.picture(*number)),
+            None => options.decode(&self.path),
+            Some((images, number)) => Ok(Decoded::sound(images.picture(*number))),
         }
     }
 

@@ -1,8 +1,8 @@
 //! Layouts on disk, what is said about them, and the loader on top.
 
 use eyespot_data::{
-    Augment, DataError, Dataset, Layout, Limits, Loader, LoaderOptions, SplitOptions, Transform, pictures,
-    shuffled,
+    Augment, DataError, Dataset, DecodeOptions, Layout, Limits, Loader, LoaderOptions, SplitOptions,
+    Transform, pictures, shuffled,
 };
 use image::{Rgb, RgbImage};
 use std::path::{Path, PathBuf};
@@ -137,7 +137,7 @@ fn csv_with_and_without_parts() {
             .unwrap();
     assert_eq!((data.layout, data.classes.join(" ")), (Layout::Csv, "cat dog".into()));
     assert_eq!((data.train.len(), data.val.len(), data.test.len()), (1, 1, 1));
-    assert!(data.test[0].read(&Limits::default()).is_ok(), "paths count from the CSV's folder");
+    assert!(data.test[0].read(&DecodeOptions::default()).is_ok(), "paths count from the CSV's folder");
     let data = write("label,path\ndog,x/1.png\ndog,x/2.png\n").unwrap();
     assert_eq!((data.train.len(), data.val.len()), (1, 1));
     for (text, expected) in [
@@ -164,7 +164,7 @@ fn idx_files_and_their_lies() {
     let data = Dataset::open(root.path(), &whole).unwrap();
     assert_eq!(data.classes, ["3", "7"]);
     assert_eq!(data.train.iter().map(|sample| sample.label).collect::<Vec<_>>(), [1, 0]);
-    let picture = data.train[1].read(&Limits::default()).unwrap();
+    let picture = data.train[1].read(&DecodeOptions::default()).unwrap().image;
     assert_eq!((picture.dimensions(), picture.as_raw()), ((3, 1), &vec![4, 4, 4, 5, 5, 5, 6, 6, 6]));
     let lies: [(&[u8], &str); 4] = [
         (&[], "ends early"),

@@ -159,17 +159,19 @@ impl Classifier {
     fn named(&self, batch: Batch, scores: Result<Vec<f32>, Error>) -> Vec<PathPrediction> {
         let outputs = self.graph().output_shape().elements();
         let label = |path: &Path| self.classes.of_picture(path).map(|i| self.classes.names()[i].clone());
-        let predicted = batch.paths.into_iter().enumerate().map(|(i, path)| {
+        let notes = crate::runner::notes_of(&batch);
+        let predicted = batch.paths.into_iter().zip(notes).enumerate().map(|(i, (path, notes))| {
             let result = match &scores {
                 Ok(scores) => Ok(self.prediction(&scores[i * outputs..(i + 1) * outputs])),
                 Err(error) => Err(error.to_string()),
             };
-            PathPrediction { label: label(&path), path, result }
+            PathPrediction { label: label(&path), path, result, notes }
         });
         let failed = batch.failures.into_iter().map(|failure| PathPrediction {
             label: label(&failure.path),
             path: failure.path,
             result: Err(failure.cause.to_string()),
+            notes: Vec::new(),
         });
         predicted.chain(failed).collect()
     }
@@ -197,6 +199,7 @@ impl Classifier {
             let batch = batch?;
             scored.scores.extend(self.runner.run(&batch.inputs, batch.len())?);
             scored.labels.extend(batch.labels.iter().map(|&label| label as u32));
+            scored.noted.extend(batch.notes.into_iter().map(|n| Unreadable::new(n.path, &n.note)));
             scored.paths.extend(batch.paths);
             let unreadable = batch.failures.into_iter().map(|f| Unreadable::new(f.path, &f.cause));
             scored.unreadable.extend(unreadable);

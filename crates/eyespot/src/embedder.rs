@@ -31,6 +31,8 @@ pub struct PathEmbedding {
     pub path: PathBuf,
     /// The vector, or why the picture can't be read.
     pub result: Result<Vec<f32>, String>,
+    /// What is to be said about a file that was read, such as that it is damaged; mostly nothing.
+    pub notes: Vec<String>,
 }
 
 impl Embedder {
@@ -141,8 +143,14 @@ impl Embedder {
             Ok(vectors) => Ok(vectors[i * self.len()..(i + 1) * self.len()].to_vec()),
             Err(error) => Err(error.to_string()),
         };
-        let done = batch.paths.into_iter().enumerate().map(|(i, path)| (path, row(i)));
-        let failed = batch.failures.into_iter().map(|f| (f.path, Err(f.cause.to_string())));
-        done.chain(failed).map(|(path, result)| PathEmbedding { path, result }).collect()
+        let notes = crate::runner::notes_of(&batch);
+        let done = batch.paths.into_iter().zip(notes).enumerate();
+        let done = done.map(|(i, (path, notes))| PathEmbedding { path, result: row(i), notes });
+        let failed = batch.failures.into_iter().map(|failure| PathEmbedding {
+            path: failure.path,
+            result: Err(failure.cause.to_string()),
+            notes: Vec::new(),
+        });
+        done.chain(failed).collect()
     }
 }

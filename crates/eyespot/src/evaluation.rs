@@ -38,7 +38,7 @@ pub struct Unreadable {
 }
 
 impl Unreadable {
-    pub(crate) fn new(path: PathBuf, cause: &eyespot_data::DecodeError) -> Self {
+    pub(crate) fn new(path: PathBuf, cause: &impl ToString) -> Self {
         Self { path, error: cause.to_string() }
     }
 }
@@ -78,10 +78,12 @@ pub(crate) struct Scored {
     pub labels: Vec<u32>,
     pub paths: Vec<PathBuf>,
     pub unreadable: Vec<Unreadable>,
+    /// What is to be said about pictures that were read.
+    pub noted: Vec<Unreadable>,
 }
 
 impl Scored {
-    pub fn measure(self, classifier: &Classifier, notices: Vec<String>) -> Result<Evaluation, Error> {
+    pub fn measure(self, classifier: &Classifier, mut notices: Vec<String>) -> Result<Evaluation, Error> {
         if self.labels.is_empty() {
             return Err(none_readable(&self.unreadable));
         }
@@ -103,6 +105,8 @@ impl Scored {
             })
         };
         let mistakes = pictures.filter_map(mistake).collect();
+        let noted = self.noted.iter().map(|note| (note.path.as_path(), note.error.as_str()));
+        notices.extend(crate::remarks::noted(noted));
         Ok(Evaluation { metrics, classes, mistakes, unreadable: self.unreadable, confidence, notices })
     }
 }

@@ -25,6 +25,7 @@ mod layer_figures;
 mod network;
 mod options;
 mod prediction;
+mod remarks;
 mod robustness;
 mod runner;
 mod set_aside;

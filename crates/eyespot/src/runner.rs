@@ -121,6 +121,19 @@ impl Runner {
     }
 }
 
+/// The notes about each picture of a batch, in their order.
+pub(crate) fn notes_of(batch: &Batch) -> Vec<Vec<String>> {
+    let mut notes = batch.notes.iter().peekable();
+    let of = |path: &PathBuf| {
+        let mut own = Vec::new();
+        while let Some(noted) = notes.next_if(|noted| noted.path == *path) {
+            own.push(noted.note.to_string());
+        }
+        own
+    };
+    batch.paths.iter().map(of).collect()
+}
+
 /// Reads a picture's file, turned as the camera was held.
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 
 use super::{STRENGTHS, Variation};
 use crate::resize::Scratch;
-use crate::{DataError, DecodeError, Fit, Limits, Sample, Transform};
+use crate::{DataError, DecodeError, DecodeOptions, Fit, Limits, Sample, Transform};
 use image::RgbImage;
 use std::sync::{Mutex, PoisonError};
 
@@ -56,7 +56,7 @@ impl Views {
     /// # Errors
     /// A picture that can't be read or transformed.
     pub fn read(&self, sample: &Sample, limits: &Limits) -> Result<Vec<Vec<f32>>, DecodeError> {
-        let picture = sample.read(limits)?;
+        let picture = sample.read(&DecodeOptions::with_limits(limits))?.image;
         let hash = sample.content_hash(limits)?;
         let seed = hash.iter().take(8).fold(0, |seed, &byte| seed << 8 | u64::from(byte));
         let small = shrunk(&picture)?;
@@ -133,7 +133,7 @@ mod tests {
         let transforms = vec![Transform::unscaled(32, 32, 3), Transform::unscaled(20, 24, 1)];
         let tensors = Views::new(transforms.clone(), 2).expect("sound").read(&sample, &Limits::default());
         let tensors = tensors.expect("reads");
-        let picture = sample.read(&Limits::default()).expect("reads");
+        let picture = sample.read(&DecodeOptions::default()).expect("reads").image;
         for (transform, tensors) in transforms.iter().zip(&tensors) {
             let mut plain = vec![0.0; transform.len()];
             transform.apply(&picture, &mut plain).expect("fits");

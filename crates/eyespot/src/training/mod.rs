@@ -8,14 +8,14 @@ mod pictures;
 mod run_folder;
 
 use crate::options::{AugmentKind, BatchSize, Cache, Freeze, Head, LossKind, OptimizerKind};
-use crate::{Error, TrainingOptions};
+use crate::{Error, TrainingOptions, remarks};
 use eyespot_cpu::Cpu;
 use eyespot_data::{Dataset, SplitOptions, Transform};
 use eyespot_formats::ModelFile;
 use eyespot_train::{EpochRecord, Job, RunFolder, Source};
 use listener::Through;
 pub use listener::{Beginning, Listener};
-use pictures::Unreadable;
+use pictures::Remarks;
 use run_folder::Outputs;
 use std::path::PathBuf;
 
@@ -206,7 +206,8 @@ impl Training {
             dataset: &dataset,
             plan: &plan,
             device: &device,
-            unreadable: Unreadable::default(),
+            unreadable: Remarks::default(),
+            noted: Remarks::default(),
         };
         listener.begin(&Beginning::new(&context, outputs.folder.clone()));
         let Sources { mut train, mut validation, transform } = match &plan.frozen {
@@ -257,7 +258,7 @@ impl Training {
             }),
         };
         model.write(&outputs.model())?;
-        context.tell_unreadable(listener);
+        context.tell_remarks(listener);
         Ok(Trained {
             folder: outputs.folder,
             accuracy,
@@ -277,22 +278,23 @@ struct Context<'a> {
     dataset: &'a Dataset,
     plan: &'a network::Plan,
     device: &'a Cpu,
-    unreadable: Unreadable,
+    unreadable: Remarks,
+    noted: Remarks,
 }
 
-/// Unreadable photos named one by one; of more only the number is told.
-const NAMED: usize = 10;
-
 impl Context<'_> {
-    fn tell_unreadable(&self, listener: &mut dyn Listener) {
-        let unreadable = self.unreadable.lock().unwrap_or_else(|e| e.into_inner());
-        for (path, cause) in unreadable.iter().take(NAMED) {
-            listener.notice(&format!("left out: {} {cause}", path.display()));
-        }
-        if unreadable.len() > NAMED {
-            listener
-                .notice(&format!("left out: {} more photos that can't be read", unreadable.len() - NAMED));
-        }
+    /// Tells which photos were left out, and what is to be said about others.
+    fn tell_remarks(&self, listener: &mut dyn Listener) {
+        let pairs = |remarks: &Remarks| -> Vec<(PathBuf, String)> {
+            let remarks = remarks.lock().unwrap_or_else(|e| e.into_inner());
+            remarks.iter().map(|(path, remark)| (path.clone(), remark.clone())).collect()
+        };
+        let (unreadable, noted) = (pairs(&self.unreadable), pairs(&self.noted));
+        let unreadable = unreadable.iter().map(|(path, cause)| (path.as_path(), cause.as_str()));
+        let noted = noted.iter().map(|(path, note)| (path.as_path(), note.as_str()));
+        let mut lines = remarks::lines(unreadable, "left out", "that can't be read");
+        lines.extend(remarks::noted(noted));
+        lines.iter().for_each(|line| listener.notice(line));
     }
 }
 

@@ -9,15 +9,16 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-/// Photos that couldn't be read, with their causes, by file.
-pub(super) type Unreadable = Arc<Mutex<BTreeMap<PathBuf, String>>>;
+/// What is to be said about photos: why they couldn't be read, or what was noted when they were; by file.
+pub(super) type Remarks = Arc<Mutex<BTreeMap<PathBuf, String>>>;
 
 /// Photos on the disk.
 pub(super) struct PictureSource {
     samples: Vec<Sample>,
     labels: Vec<u32>,
     options: LoaderOptions,
-    unreadable: Unreadable,
+    unreadable: Remarks,
+    noted: Remarks,
 }
 
 impl PictureSource {
@@ -33,7 +34,8 @@ impl PictureSource {
         };
         let labels = samples.iter().map(|sample| sample.label as u32).collect();
         let unreadable = Arc::clone(&context.unreadable);
-        Self { samples: samples.to_vec(), labels, options, unreadable }
+        let noted = Arc::clone(&context.noted);
+        Self { samples: samples.to_vec(), labels, options, unreadable, noted }
     }
 }
 
@@ -61,6 +63,10 @@ impl Source for PictureSource {
                 // Poisoned only by a panic while inserting, which leaves a sound map.
                 let mut unreadable = self.unreadable.lock().unwrap_or_else(|e| e.into_inner());
                 unreadable.extend(batch.failures.iter().map(|f| (f.path.clone(), f.cause.to_string())));
+            }
+            if !batch.notes.is_empty() {
+                let mut noted = self.noted.lock().unwrap_or_else(|e| e.into_inner());
+                noted.extend(batch.notes.iter().map(|n| (n.path.clone(), n.note.to_string())));
             }
             if !batch.is_empty() {
                 let labels: Vec<u32> = batch.labels.iter().map(|&label| label as u32).collect();
