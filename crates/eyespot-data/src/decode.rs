@@ -1,11 +1,24 @@
 //! One picture file to pixels.
 
+mod bmp;
+mod deep;
+mod foreign;
+mod format;
+mod gif;
+mod ico;
+#[cfg(feature = "jxl")]
+mod jxl;
+mod metadata;
 mod options;
+mod others;
+mod png;
+mod tiff;
 
 use crate::{DecodeError, jpeg};
+use format::Format;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage};
-use std::io::{Cursor, Read};
+use image::{DynamicImage, ImageFormat, RgbImage};
+use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -74,16 +87,18 @@ pub(crate) fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, DecodeError>
     Ok(bytes)
 }
 
-/// Reads a picture: JPEG (baseline, progressive, grey, CMYK), PNG (any depth, palette), WebP, BMP, TIFF, GIF (first
-/// frame), PNM. The content decides the format, never the file's ending.
+/// Reads a picture: JPEG (baseline, progressive, grey, CMYK), PNG (any depth, palette), WebP, BMP, TIFF (BigTIFF, any
+/// depth, floating point, palette, CMYK, YCbCr, Lab; most compressions), GIF (first frame), PNM, QOI, TGA, ICO and, as
+/// features of this crate, JPEG 2000 (`jpeg2000`, on by default) and JPEG XL (`jxl`). The content decides the format, never
+/// the file's ending. What can't be read is named as what it is, where that is known.
 ///
 /// Bit for bit what Pillow's `convert("RGB")` gives, which torchvision's loader calls: grey becomes three equal
 /// channels, alpha is dropped (not composited), of 16 bits the upper 8 count, and JPEG is decoded as by libjpeg-turbo.
 ///
-/// Differences on purpose: the EXIF orientation is applied, so the picture stands as every viewer shows it; 16-bit grey
-/// is treated as 16-bit colour, where Pillow cuts everything above 255 off to white; a JPEG whose data end early or make
-/// no sense is an error also where Pillow fills it up with grey. Others: JPEG within TIFF may be a few levels off, and
-/// TIFF with a palette, arithmetic-coded and 12-bit JPEG can't be read.
+/// Differences on purpose: the orientation in EXIF or XMP is applied, so the picture stands as every viewer shows it;
+/// of all deep samples (12 and 16 bits of grey, 32-bit numbers, floating point) the full range counts, where Pillow cuts
+/// what is above 255 off to white (see [`DecodeOptions::range`]); a JPEG whose data end early or make no sense is an
+/// error also where Pillow fills it up with grey. Arithmetic-coded and 12-bit JPEG can't be read.
 ///
 /// # Errors
 /// Whatever is wrong with the bytes, never a panic: see [`DecodeError`].
@@ -92,36 +107,67 @@ pub fn decode_bytes(bytes: &[u8], limits: &Limits) -> Result<RgbImage, DecodeErr
 }
 
 fn decode_with(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, DecodeError> {
-    let limits = &options.limits;
     if bytes.is_empty() {
         return Err(DecodeError::Empty);
     }
-    let format = image::guess_format(bytes).map_err(|_| DecodeError::UnknownFormat(first_bytes(bytes)))?;
-    let format_name = name(format).ok_or_else(|| DecodeError::UnknownFormat(first_bytes(bytes)))?;
-    // A bug in a decoder must cost one picture, not the run.
-    catch_unwind(AssertUnwindSafe(|| match format {
-        ImageFormat::Jpeg => {
-            let (picture, orientation) = jpeg::decode(bytes, limits)?;
-            Ok(Decoded::sound(upright(picture, orientation)))
-        }
-        _ => decode_other(bytes, format, format_name, limits).map(Decoded::sound),
-    }))
-    .unwrap_or_else(|_| {
-        Err(DecodeError::Damaged { format: format_name, cause: "the decoder gave up on it".into() })
-    })
+    let Some(format) = Format::of(bytes) else {
+        return match (foreign::name(bytes), Format::tga(bytes)) {
+            (Some(foreign), _) => Err(foreign),
+            (None, Some(format)) => decode_as(format, bytes, options),
+            (None, None) => Err(DecodeError::UnknownFormat(first_bytes(bytes))),
+        };
+    };
+    decode_as(format, bytes, options)
 }
 
-fn name(format: ImageFormat) -> Option<&'static str> {
-    Some(match format {
-        ImageFormat::Jpeg => "JPEG",
-        ImageFormat::Png => "PNG",
-        ImageFormat::WebP => "WebP",
-        ImageFormat::Bmp => "BMP",
-        ImageFormat::Tiff => "TIFF",
-        ImageFormat::Gif => "GIF",
-        ImageFormat::Pnm => "PNM",
-        _ => return None,
-    })
+fn decode_as(format: Format, bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, DecodeError> {
+    let crates = |format: ImageFormat, name| others::decode(bytes, format, name, options);
+    let name = format.name();
+    let decode = || match format {
+        Format::Jpeg => {
+            let (image, orientation) = jpeg::decode(bytes, &options.limits)?;
+            Ok(Stored { orientation, ..Stored::sound(image) })
+        }
+        Format::Png => png::decode(bytes, options),
+        Format::Tiff => tiff::decode(bytes, options),
+        Format::Gif => gif::decode(bytes, options),
+        Format::Bmp => match bmp::run_length(bytes, options) {
+            Some(image) => image,
+            None => crates(ImageFormat::Bmp, name),
+        },
+        Format::WebP => crates(ImageFormat::WebP, name),
+        Format::Pnm => crates(ImageFormat::Pnm, name),
+        Format::Qoi => crates(ImageFormat::Qoi, name),
+        Format::Ico => ico::decode(bytes, options),
+        Format::Tga => crates(ImageFormat::Tga, name),
+        #[cfg(feature = "jpeg2000")]
+        Format::Jpeg2000 => others::jpeg2000(bytes, options),
+        #[cfg(feature = "jxl")]
+        Format::JpegXl => jxl::decode(bytes, options),
+    };
+    // A bug in a decoder must cost one picture, not the run.
+    let stored = catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_| {
+        Err(DecodeError::Damaged { format: name, cause: "the decoder gave up on it".into() })
+    })?;
+    let image = upright(stored.image, stored.orientation);
+    Ok(Decoded { image, notes: stored.notes, samples: stored.levels })
+}
+
+/// An image as it lies in its file.
+struct Stored {
+    image: RgbImage,
+    /// How it is to be turned.
+    orientation: Orientation,
+    notes: Vec<Note>,
+    /// What becomes of [`Decoded::samples`].
+    levels: Vec<f32>,
+}
+
+impl Stored {
+    /// Upright already, and nothing to say about it.
+    fn sound(image: RgbImage) -> Stored {
+        Stored { image, orientation: Orientation::NoTransforms, notes: Vec::new(), levels: Vec::new() }
+    }
 }
 
 /// What a person can tell a text or a web page from.
@@ -130,46 +176,31 @@ fn first_bytes(bytes: &[u8]) -> String {
     format!("\"{}\"", start.escape_ascii())
 }
 
-fn decode_other(
-    bytes: &[u8],
-    format: ImageFormat,
-    format_name: &'static str,
-    limits: &Limits,
-) -> Result<RgbImage, DecodeError> {
-    let explain = |error| explain(error, format_name);
-    let mut allowed = image::Limits::default();
-    allowed.max_image_width = Some(limits.max_width);
-    allowed.max_image_height = Some(limits.max_height);
-    // Four 16-bit channels is the most a pixel takes; twice, for the decoder's own buffers.
-    allowed.max_alloc = Some(limits.max_pixels.saturating_mul(16));
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    reader.limits(allowed);
-    let mut decoder = reader.into_decoder().map_err(explain)?;
-    let (width, height) = decoder.dimensions();
-    limits.check(width, height)?;
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let picture = DynamicImage::from_decoder(decoder).map_err(explain)?;
-    Ok(upright(eight_bits(picture), orientation))
+/// Memory for an image.
+fn allocate(width: u32, height: u32) -> Result<RgbImage, DecodeError> {
+    let size = (width as usize).saturating_mul(height as usize).saturating_mul(3);
+    let no_memory = || out_of_memory(size as u64);
+    let mut pixels = Vec::new();
+    pixels.try_reserve_exact(size).map_err(|_| no_memory())?;
+    pixels.resize(size, 0);
+    RgbImage::from_raw(width, height, pixels).ok_or_else(no_memory)
 }
 
-/// The upper half of 16 bits, as Pillow takes it.
-fn eight_bits(picture: DynamicImage) -> RgbImage {
-    use image::ColorType::{L16, La16, Rgb16, Rgba16};
-    if !matches!(picture.color(), L16 | La16 | Rgb16 | Rgba16) {
-        return picture.into_rgb8();
-    }
-    let deep = picture.into_rgb16();
-    RgbImage::from_fn(deep.width(), deep.height(), |x, y| {
-        image::Rgb(deep.get_pixel(x, y).0.map(|c| (c >> 8) as u8))
-    })
+fn out_of_memory(bytes: u64) -> DecodeError {
+    DecodeError::TooLarge(format!("{bytes} bytes of memory are more than there are"))
 }
 
-fn explain(error: ImageError, format: &'static str) -> DecodeError {
-    match error {
-        ImageError::Limits(limit) => DecodeError::TooLarge(limit.to_string()),
-        ImageError::Unsupported(what) => DecodeError::Unsupported { format, cause: what.to_string() },
-        other => DecodeError::Damaged { format, cause: other.to_string() },
+/// As many bytes as an image needs of a stream that may hold more.
+fn read_exactly(stream: impl Read, size: usize, format: &'static str) -> Result<Vec<u8>, DecodeError> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(size).map_err(|_| out_of_memory(size as u64))?;
+    let read = stream.take(size as u64).read_to_end(&mut bytes);
+    let damaged = |cause: String| DecodeError::Damaged { format, cause };
+    read.map_err(|error| damaged(error.to_string()))?;
+    if bytes.len() < size {
+        return Err(damaged("it ends before its pixels do".into()));
     }
+    Ok(bytes)
 }
 
 fn upright(picture: RgbImage, orientation: Orientation) -> RgbImage {

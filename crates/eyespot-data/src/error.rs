@@ -13,8 +13,18 @@ pub enum DecodeError {
     #[error("is empty (0 bytes)")]
     Empty,
     /// The first bytes belong to no picture format known here.
-    #[error("is not a picture in a known format (JPEG, PNG, WebP, BMP, TIFF, GIF, PNM); it begins with {0}")]
+    #[error(
+        "is not a picture in a known format (JPEG, PNG, WebP, BMP, TIFF, GIF, PNM, JPEG 2000, QOI, TGA, ICO); it begins with {0}"
+    )]
     UnknownFormat(String),
+    /// Something else that is known by its first bytes.
+    #[error("is {what}; {advice}")]
+    Foreign {
+        /// What it is.
+        what: &'static str,
+        /// What to do.
+        advice: &'static str,
+    },
     /// Larger than [`crate::Limits`] allow; nothing was decoded.
     #[error("is larger than allowed: {0}")]
     TooLarge(String),

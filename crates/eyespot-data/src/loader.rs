@@ -56,6 +56,16 @@ impl LoaderOptions {
             classes: 0,
         }
     }
+
+    /// How image files are decoded.
+    pub fn decoding(&self) -> DecodeOptions {
+        DecodeOptions {
+            limits: self.limits.clone(),
+            strict: self.strict,
+            range: self.transform.range,
+            ..DecodeOptions::default()
+        }
+    }
 }
 
 /// A picture that can't be used.
@@ -68,7 +78,7 @@ pub struct Failure {
 }
 
 /// An image that was read, and what is to be said about its file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Noted {
     /// The file.
     pub path: PathBuf,
@@ -195,7 +205,7 @@ impl Loader {
         // Enough pictures under way that a thread that is done finds work though the oldest batch isn't whole.
         let ahead = AHEAD.max((2 * threads).div_ceil(options.batch_size));
         let queue = Arc::new(Queue::new(samples, options.batch_size, options.transform.len(), ahead));
-        let decoding = DecodeOptions { limits: options.limits.clone(), strict: options.strict };
+        let decoding = options.decoding();
         let recipe = Arc::new(Recipe { table: options.transform.table(), decoding, options });
         // Where the system refuses to start more threads, those it did start do the work.
         let workers: Vec<_> = (0..threads)

@@ -47,6 +47,10 @@ pub struct Transform {
     pub mean: Vec<f32>,
     /// Divided by afterwards; one number per channel.
     pub std: Vec<f32>,
+    /// The samples that become black and white in images of more than 8 bits a sample; see
+    /// [`crate::DecodeOptions::range`]. `None`, the default, takes all that the samples could be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<[f32; 2]>,
     /// Traditional features in place of the picture itself: the result is their vector, and mean and std above are
     /// not used. `crop` is [`features::SIDE`] both ways.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -80,6 +84,7 @@ impl Transform {
             fit: Fit::Crop,
             mean: vec![0.485, 0.456, 0.406],
             std: vec![0.229, 0.224, 0.225],
+            range: None,
             features: None,
         }
     }
@@ -95,6 +100,7 @@ impl Transform {
             fit: Fit::Crop,
             mean: vec![0.5; channels],
             std: vec![0.5; channels],
+            range: None,
             features: None,
         }
     }
@@ -149,6 +155,11 @@ impl Transform {
                 self.mean.len(),
                 self.std.len()
             ));
+        }
+        if let Some([low, high]) = self.range
+            && !(low.is_finite() && high.is_finite() && low < high)
+        {
+            return setting(format!("range is {low}..{high}; it must go from a number to a higher one"));
         }
         if !self.mean.iter().all(|m| m.is_finite()) {
             return setting(format!("mean is {:?}; every number must be finite", self.mean));

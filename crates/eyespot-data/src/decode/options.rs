@@ -22,6 +22,12 @@ pub struct DecodeOptions {
     pub limits: Limits,
     /// Refuse damaged files whose pixels could be read all the same ([`Note::Damaged`]). Default false.
     pub strict: bool,
+    /// The samples that become black and white in images of more than 8 bits a sample, in the file's own numbers; those
+    /// beyond are cut off. `None` takes all that the samples could be (of 16 bits 0 to 65,535; of floating-point numbers
+    /// 0 to 1). Images of 8 bits and fewer stay as they are.
+    pub range: Option<[f32; 2]>,
+    /// How many samples of each deep image to hand out, evenly spaced, in [`Decoded::samples`]. Default 0.
+    pub keep_samples: usize,
 }
 
 /// An image, and what is to be said about its file.
@@ -31,10 +37,13 @@ pub struct Decoded {
     pub image: RgbImage,
     /// Empty for most files.
     pub notes: Vec<Note>,
+    /// Samples as they stand in the file, if it has more than 8 bits a sample and [`DecodeOptions::keep_samples`] asks for
+    /// them; at most that many.
+    pub samples: Vec<f32>,
 }
 
 /// Something one should know about a file that was read. The text names no file: whoever reports it knows the path.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Note {
     /// The file is damaged, yet its pixels could be read.
     Damaged {
@@ -43,12 +52,28 @@ pub enum Note {
         /// What is wrong, and what was made of it.
         cause: String,
     },
+    /// Its deep samples use little of their range, so that the image is nearly black or flat, or reach beyond it.
+    Range {
+        /// The lowest sample.
+        lowest: f32,
+        /// The highest sample.
+        highest: f32,
+        /// What became black and white.
+        full: [f32; 2],
+    },
 }
 
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Note::Damaged { format, cause } => write!(f, "is a damaged {format} file: {cause}"),
+            Note::Range { lowest, highest, full: [low, high] } => {
+                write!(
+                    f,
+                    "has samples from {lowest} to {highest} where black is {low} and white {high}; give "
+                )?;
+                write!(f, "--range LOW..HIGH, or train with --range auto")
+            }
         }
     }
 }
@@ -56,7 +81,7 @@ impl fmt::Display for Note {
 impl Decoded {
     /// An image about which there is nothing to say.
     pub fn sound(image: RgbImage) -> Decoded {
-        Decoded { image, notes: Vec::new() }
+        Decoded { image, notes: Vec::new(), samples: Vec::new() }
     }
 
     /// Makes an error of what `strict` refuses.
