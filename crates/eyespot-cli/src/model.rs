@@ -1,7 +1,7 @@
 //! The classifier that flags name: a run folder, a model file, or a network with published weights.
 
 use crate::args::{PublishedArgs, TransformArgs};
-use eyespot::{Classifier, Error, Fit, Transform};
+use eyespot::{Classifier, Error, Fit, Range, Transform};
 use std::path::{Path, PathBuf};
 
 /// The classifier, and the paths that are left.
@@ -110,6 +110,18 @@ pub fn changed(transform: &Transform, changes: &TransformArgs) -> Result<Transfo
     }
     if let Some(std) = &changes.std {
         transform.std.clone_from(std);
+    }
+    match changes.range {
+        Some(Range::Auto) => {
+            return Err(Error::Usage(
+                "--range auto looks at the training photos, so it is for `eyespot train`, which stores what it finds in \
+                 the model; give LOW..HIGH here"
+                    .to_owned(),
+            ));
+        }
+        Some(Range::Full) => transform.range = None,
+        Some(Range::Between(low, high)) => transform.range = Some([low, high]),
+        None => {}
     }
     Ok(transform)
 }

@@ -12,6 +12,7 @@ mod metadata;
 mod options;
 mod others;
 mod png;
+mod pnm;
 mod tiff;
 
 use crate::{DecodeError, jpeg};
@@ -131,12 +132,9 @@ fn decode_as(format: Format, bytes: &[u8], options: &DecodeOptions) -> Result<De
         Format::Png => png::decode(bytes, options),
         Format::Tiff => tiff::decode(bytes, options),
         Format::Gif => gif::decode(bytes, options),
-        Format::Bmp => match bmp::run_length(bytes, options) {
-            Some(image) => image,
-            None => crates(ImageFormat::Bmp, name),
-        },
+        Format::Bmp => bmp::decode(bytes, options),
+        Format::Pnm => pnm::decode(bytes, options),
         Format::WebP => crates(ImageFormat::WebP, name),
-        Format::Pnm => crates(ImageFormat::Pnm, name),
         Format::Qoi => crates(ImageFormat::Qoi, name),
         Format::Ico => ico::decode(bytes, options),
         Format::Tga => crates(ImageFormat::Tga, name),

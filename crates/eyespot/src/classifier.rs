@@ -3,7 +3,7 @@
 use crate::classes::Classes;
 use crate::evaluation::{Scored, Unreadable};
 use crate::network::{find, input_shape};
-use crate::runner::{Runner, read_picture};
+use crate::runner::Runner;
 use crate::set_aside::SetAside;
 use crate::{Error, Evaluation, PathPrediction, Prediction};
 use eyespot_data::{Batch, Dataset, Loader, Sample, SplitOptions, Transform};
@@ -119,7 +119,7 @@ impl Classifier {
     /// # Errors
     /// A file that can't be read as a picture, with the cause.
     pub fn predict_path(&self, path: impl AsRef<Path>) -> Result<Prediction, Error> {
-        self.predict(&read_picture(path)?)
+        self.predict(&self.runner.read(path.as_ref())?)
     }
 
     /// Names a picture in memory.
@@ -251,6 +251,7 @@ pub(crate) fn preset(network: &zoo::Network) -> Transform {
         std,
         fit: imagenet.fit,
         features: None,
+        range: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::network::Network;
-use crate::runner::{Runner, read_picture};
+use crate::runner::Runner;
 use eyespot_data::features::{Features, UnknownFeature};
 use eyespot_data::{Batch, Transform};
 use eyespot_graph::{Builder, Params, Shape, zoo};
@@ -124,7 +124,7 @@ impl Embedder {
     /// # Errors
     /// A file that can't be read as a picture, with the cause.
     pub fn embed_path(&self, path: impl AsRef<Path>) -> Result<Vec<f32>, Error> {
-        self.embed(&read_picture(path)?)
+        self.embed(&self.runner.read(path.as_ref())?)
     }
 
     /// The vectors of any number of pictures: files, folders (with all that lies in them) and globs, read and computed

@@ -25,6 +25,7 @@ mod layer_figures;
 mod network;
 mod options;
 mod prediction;
+mod range;
 mod remarks;
 mod robustness;
 mod runner;
@@ -48,6 +49,7 @@ pub use options::{
     TrainingOptions,
 };
 pub use prediction::{ClassScore, PathPrediction, Prediction};
+pub use range::Range;
 pub use robustness::{Group, Robustness, Variation, VariationAccuracy, robustness};
 pub use runner::read_picture;
 pub use suggest::closest;

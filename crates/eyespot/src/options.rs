@@ -1,6 +1,6 @@
 //! Everything a training run can be told, as it stands in `config.toml`.
 
-use crate::Error;
+use crate::{Error, Range};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::path::PathBuf;
 
@@ -181,6 +181,8 @@ pub struct TrainingOptions {
     pub mean: Option<Vec<f32>>,
     /// Standard deviation of each channel; default ImageNet's.
     pub std: Option<Vec<f32>>,
+    /// Which samples of images of more than 8 bits become black and white; default full.
+    pub range: Option<Range>,
     /// Decides weights, order, split and augmentation; default 0.
     pub seed: Option<u64>,
     /// Threads, 0 for all cores; default 0. The result doesn't depend on it.
@@ -215,7 +217,7 @@ impl TrainingOptions {
     }
 
     /// The names of all settings, as in TOML and on the command line.
-    pub const KEYS: [&'static str; 34] = [
+    pub const KEYS: [&'static str; 35] = [
         "data",
         "model",
         "features",
@@ -245,6 +247,7 @@ impl TrainingOptions {
         "crop",
         "mean",
         "std",
+        "range",
         "seed",
         "threads",
         "output",

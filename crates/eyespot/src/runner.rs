@@ -104,6 +104,12 @@ impl Runner {
         self.run(&input, 1)
     }
 
+    /// Reads a picture's file as the transform wants it.
+    pub fn read(&self, path: &Path) -> Result<RgbImage, Error> {
+        let decoded = self.loading().decoding().decode(path);
+        Ok(decoded.map_err(|e| Error::file(path, e.to_string()))?.image)
+    }
+
     /// Files, folders and globs, read and computed as the iterator goes, batch by batch; `done` makes of a batch and its
     /// outputs (or what went wrong with them all) one item per picture.
     pub fn stream<'a, T: 'a>(
@@ -134,7 +140,7 @@ pub(crate) fn notes_of(batch: &Batch) -> Vec<Vec<String>> {
     batch.paths.iter().map(of).collect()
 }
 
-/// Reads a picture's file, turned as the camera was held.
+/// Reads a picture's file, turned as the camera was held. Of more than 8 bits a sample the full range counts.
 ///
 /// # Errors
 /// A file that can't be read as a picture, with the cause.

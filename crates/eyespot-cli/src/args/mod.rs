@@ -9,6 +9,7 @@ pub use inspect::InspectArgs;
 pub use train::TrainArgs;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use eyespot::Range;
 use std::path::PathBuf;
 
 /// The whole command line.
@@ -83,12 +84,16 @@ pub struct TransformArgs {
     /// Standard deviation of each channel, divided by: three numbers with commas
     #[arg(long, value_delimiter = ',', num_args = 1, value_name = "R,G,B", help_heading = "Pictures")]
     pub std: Option<Vec<f32>>,
+    /// Of images of more than 8 bits a sample, the samples that become black and white: full, LOW..HIGH in the file's
+    /// numbers (such as 0..4095 for 12 bits in 16), or in training auto (0.1 to 99.9 percentile of the training photos)
+    #[arg(long, value_name = "full|LOW..HIGH|auto", allow_hyphen_values = true, help_heading = "Pictures")]
+    pub range: Option<Range>,
 }
 
 impl TransformArgs {
-    /// Whether anything is to be changed.
+    /// Whether anything is to be changed about the frame and its normalisation.
     pub fn any(&self) -> bool {
-        let Self { fit, resize, crop, mean, std } = self;
+        let Self { fit, resize, crop, mean, std, range: _ } = self;
         fit.is_some() || resize.is_some() || crop.is_some() || mean.is_some() || std.is_some()
     }
 }

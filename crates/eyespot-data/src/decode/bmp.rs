@@ -1,16 +1,48 @@
-//! Run-length encoded BMP, where pixels that are skipped have the first colour of the palette, as in Pillow.
+//! What Pillow reads otherwise than the `image` crate: run-length encoded BMP, where pixels that are skipped have the
+//! first colour of the palette, and 16 bits a pixel, where levels are rounded down.
 
-use super::{DecodeOptions, Stored, allocate};
+use super::{DecodeOptions, Stored, allocate, others};
 use crate::DecodeError;
+use image::ImageFormat;
 
 fn damaged(cause: &str) -> DecodeError {
     DecodeError::Damaged { format: "BMP", cause: cause.into() }
 }
 
-/// Reads the image if it is run-length encoded.
-pub(super) fn run_length(bytes: &[u8], options: &DecodeOptions) -> Option<Result<Stored, DecodeError>> {
-    let header = Header::of(bytes)?;
-    Some(header.decode(bytes, options))
+pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Stored, DecodeError> {
+    if let Some(header) = Header::of_runs(bytes) {
+        return header.decode(bytes, options);
+    }
+    let mut stored = others::decode(bytes, ImageFormat::Bmp, "BMP", options)?;
+    if let Some(bits) = channel_bits(bytes) {
+        for pixel in stored.image.pixels_mut() {
+            for (level, bits) in pixel.0.iter_mut().zip(bits) {
+                *level = rounded_down(*level, bits);
+            }
+        }
+    }
+    Ok(stored)
+}
+
+/// Bits of red, green and blue, where a pixel has 16.
+fn channel_bits(bytes: &[u8]) -> Option<[u32; 3]> {
+    let number = |place: usize| Some(u32::from_le_bytes(bytes.get(place..place + 4)?.try_into().ok()?));
+    match (number(14)?, number(28)? & 0xffff, number(30)?) {
+        (40.., 16, 0) => Some([5; 3]),
+        (40.., 16, 3 | 6) => {
+            Some([number(54)?.count_ones(), number(58)?.count_ones(), number(62)?.count_ones()])
+        }
+        _ => None,
+    }
+}
+
+/// A level that was scaled from fewer bits to 0..255 and rounded, scaled and rounded down.
+fn rounded_down(level: u8, bits: u32) -> u8 {
+    if !(1..8).contains(&bits) {
+        return level;
+    }
+    let most = (1 << bits) - 1;
+    ((u32::from(level) * most + 127) / 255 * 255 / most) as u8
 }
 
 struct Header {
@@ -25,7 +57,7 @@ struct Header {
 }
 
 impl Header {
-    fn of(bytes: &[u8]) -> Option<Header> {
+    fn of_runs(bytes: &[u8]) -> Option<Header> {
         let number = |place: usize| Some(u32::from_le_bytes(bytes.get(place..place + 4)?.try_into().ok()?));
         let (size, compression) = (number(14)?, number(30)?);
         let bits = (number(28)? & 0xffff) as u16;

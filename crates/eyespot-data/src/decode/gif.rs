@@ -3,9 +3,23 @@
 use super::{DecodeOptions, Stored, allocate};
 use crate::DecodeError;
 use gif::{ColorOutput, DecodingError, MemoryLimit};
+use std::borrow::Cow;
 
 fn damaged(cause: impl ToString) -> DecodeError {
     DecodeError::Damaged { format: "GIF", cause: cause.to_string() }
+}
+
+/// A file without a palette for all frames gets one of greys, which Pillow takes where the frame has none either.
+fn with_palette(bytes: &[u8]) -> Cow<'_, [u8]> {
+    const HEADER: usize = 13;
+    if bytes.len() < HEADER || bytes[10] & 0x80 != 0 {
+        return Cow::Borrowed(bytes);
+    }
+    let mut whole = bytes[..HEADER].to_vec();
+    whole[10] |= 0x87;
+    whole.extend((0..=255).flat_map(|grey| [grey; 3]));
+    whole.extend(&bytes[HEADER..]);
+    Cow::Owned(whole)
 }
 
 pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Stored, DecodeError> {
@@ -14,7 +28,8 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Stored, De
     let mut settings = gif::DecodeOptions::new();
     settings.set_color_output(ColorOutput::Indexed);
     settings.set_memory_limit(MemoryLimit::Bytes(most.try_into().map_err(damaged)?));
-    let mut decoder = settings.read_info(bytes).map_err(explain)?;
+    let with_palette = with_palette(bytes);
+    let mut decoder = settings.read_info(&with_palette[..]).map_err(explain)?;
     let frame = decoder.next_frame_info().map_err(explain)?.ok_or_else(|| damaged("it has no frames"))?;
     let (left, top) = (usize::from(frame.left), usize::from(frame.top));
     let (across, down) = (usize::from(frame.width), usize::from(frame.height));
@@ -29,10 +44,9 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Stored, De
     decoder.read_into_buffer(&mut indices).map_err(explain)?;
 
     let palette = palette.or_else(|| decoder.global_palette().map(<[u8]>::to_vec)).unwrap_or_default();
-    // What the palette lacks is grey.
     let color = |index: u8| match palette.chunks_exact(3).nth(index as usize) {
         Some(color) => [color[0], color[1], color[2]],
-        None => [index; 3],
+        None => [0; 3],
     };
     let colors: [[u8; 3]; 256] = std::array::from_fn(|index| color(index as u8));
     let mut image = allocate(width as u32, height as u32)?;

@@ -68,7 +68,9 @@ fn eight_bits(image: DynamicImage, options: &DecodeOptions) -> Result<Levels, De
     }
     let (width, height) = (image.width(), image.height());
     let mut out = allocate(width, height)?;
-    let mut deep = Deep::new(options, [0.0, 65_535.0], out.len());
+    let channels = if image.color().has_color() { 3 } else { 1 };
+    let count = width as usize * height as usize * channels;
+    let mut deep = Deep::new(options, [0.0, 65_535.0], count);
     let mut level = |sample: u16| deep.level(f64::from(sample));
     let out_pixels = out.pixels_mut();
     match image {

@@ -42,10 +42,18 @@ impl Views {
     /// For these transforms, on `threads` threads (at least 1). The result doesn't depend on their number.
     ///
     /// # Errors
-    /// A transform with a setting out of its range.
+    /// A transform with a setting out of its range, or transforms that read deep images with different ranges.
     pub fn new(transforms: Vec<Transform>, threads: usize) -> Result<Self, DataError> {
         for transform in &transforms {
             transform.validate()?;
+        }
+        // A picture is decoded once for all of them.
+        if let Some(other) = transforms.iter().find(|other| other.range != transforms[0].range) {
+            return Err(DataError::Setting(format!(
+                "models whose images of more than 8 bits are read with different ranges ({:?} and {:?}) can't be compared \
+                 at once; give one for all with --range",
+                transforms[0].range, other.range
+            )));
         }
         let tables = transforms.iter().map(Transform::table).collect();
         Ok(Self { transforms, tables, threads: threads.max(1) })
@@ -56,7 +64,8 @@ impl Views {
     /// # Errors
     /// A picture that can't be read or transformed.
     pub fn read(&self, sample: &Sample, limits: &Limits) -> Result<Vec<Vec<f32>>, DecodeError> {
-        let picture = sample.read(&DecodeOptions::with_limits(limits))?.image;
+        let range = self.transforms.first().and_then(|transform| transform.range);
+        let picture = sample.read(&DecodeOptions { range, ..DecodeOptions::with_limits(limits) })?.image;
         let hash = sample.content_hash(limits)?;
         let seed = hash.iter().take(8).fold(0, |seed, &byte| seed << 8 | u64::from(byte));
         let small = shrunk(&picture)?;

@@ -8,9 +8,9 @@ mod pictures;
 mod run_folder;
 
 use crate::options::{AugmentKind, BatchSize, Cache, Freeze, Head, LossKind, OptimizerKind};
-use crate::{Error, TrainingOptions, remarks};
+use crate::{Error, Range, TrainingOptions, remarks};
 use eyespot_cpu::Cpu;
-use eyespot_data::{Dataset, SplitOptions, Transform};
+use eyespot_data::{Dataset, Limits, SplitOptions, Transform};
 use eyespot_formats::ModelFile;
 use eyespot_train::{EpochRecord, Job, RunFolder, Source};
 use listener::Through;
@@ -192,7 +192,8 @@ impl Training {
             Some(network) => network,
             None => defaults::network_for(&self.options, &dataset)?,
         };
-        let options = defaults::resolve(self.options, network, &dataset)?;
+        let mut options = defaults::resolve(self.options, network, &dataset)?;
+        resolve_range(&mut options, &dataset, listener);
         dataset.notices.iter().for_each(|notice| listener.notice(notice));
 
         let plan = network::plan(&options, network, features, dataset.classes.len(), listener)?;
@@ -270,6 +271,27 @@ impl Training {
             options,
         })
     }
+}
+
+/// Measures an automatic range, so that from here on, and when the run is resumed, it is a fixed one.
+fn resolve_range(options: &mut TrainingOptions, dataset: &Dataset, listener: &mut dyn Listener) {
+    if options.range != Some(Range::Auto) {
+        return;
+    }
+    let threads = Cpu::new(options.threads.unwrap_or(0)).threads();
+    let range = match eyespot_data::measure_range(&dataset.train, &Limits::default(), threads) {
+        Some([low, high]) => Range::Between(low, high),
+        None => Range::Full,
+    };
+    listener.notice(&match range {
+        Range::Full => {
+            "--range auto changes nothing: no training photo has more than 8 bits a sample".to_owned()
+        }
+        range => format!(
+            "of photos of more than 8 bits a sample the range {range} counts (0.1 to 99.9 percentile)"
+        ),
+    });
+    options.range = Some(range);
 }
 
 /// What every part of a run needs to know.

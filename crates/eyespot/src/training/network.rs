@@ -2,7 +2,7 @@
 
 use super::Listener;
 use crate::options::{FitKind, Freeze, Head, LossKind};
-use crate::{Error, TrainingOptions};
+use crate::{Error, Range, TrainingOptions};
 use eyespot_data::features::Features;
 use eyespot_data::{Fit, Transform};
 use eyespot_formats::{fit_weights, read_weights};
@@ -146,13 +146,15 @@ fn transform(o: &TrainingOptions, features: Option<Features>) -> Transform {
         Some(FitKind::Squash) => Fit::Squash,
         Some(FitKind::Crop) | None => Fit::Crop,
     };
+    let range = o.range.and_then(Range::numbers);
     if let Some(features) = features {
-        return Transform { fit, ..Transform::of_features(features) };
+        return Transform { fit, range, ..Transform::of_features(features) };
     }
     let preset = Transform::imagenet();
     let side = o.crop.unwrap_or(preset.crop.0);
     Transform {
         features: None,
+        range,
         resize: o.resize,
         crop: (side, side),
         fit,
