@@ -23,10 +23,10 @@ mod transform;
 pub mod vary;
 
 pub use augment::{Augment, Blur, ColorJitter, Erasing, Perspective, ResizedCrop};
-pub use dataset::{Dataset, Layout, SplitOptions};
+pub use dataset::{Dataset, Duplicate, Layout, SplitOptions};
 pub use decode::{DecodeOptions, Decoded, Limits, Note, decode, decode_bytes};
 pub use error::{DataError, DecodeError};
 pub use loader::{Batch, Failure, Loader, LoaderOptions, Noted, PICTURE_THREAD, pictures};
 pub use random::shuffled;
-pub use sample::Sample;
+pub use sample::{Sample, content_hashes};
 pub use transform::{Fit, Transform};

@@ -1,8 +1,8 @@
 //! Layouts on disk, what is said about them, and the loader on top.
 
 use eyespot_data::{
-    Augment, DataError, Dataset, DecodeOptions, Layout, Limits, Loader, LoaderOptions, SplitOptions,
-    Transform, pictures, shuffled,
+    Augment, DataError, Dataset, DecodeOptions, Layout, Limits, Loader, LoaderOptions, Sample, SplitOptions,
+    Transform, content_hashes, pictures, shuffled,
 };
 use image::{Rgb, RgbImage};
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ fn divided_folders_keep_their_parts() {
     for val in ["val", "valid", "validation"] {
         let b = format!("{val}/b/1.png");
         let root = folder(&["train/b/1.png", "train/a/2.png", "train/a/deep/1.PNG", "test/a/1.png", &b]);
-        std::fs::copy(root.path().join("train/a/2.png"), root.path().join("train/a/deep/1.PNG")).unwrap();
+        RgbImage::from_pixel(10, 10, Rgb([99; 3])).save(root.path().join("train/a/deep/1.PNG")).unwrap();
         let data = open(root.path()).unwrap();
         assert_eq!(data.layout, Layout::SplitFolders);
         assert_eq!(data.classes, ["a", "b"]);
@@ -93,7 +93,7 @@ fn links_are_followed_but_not_in_circles() {
     std::os::unix::fs::symlink(root.path().join("a"), root.path().join("a/again")).unwrap();
     std::os::unix::fs::symlink(root.path().join("b/1.png"), root.path().join("b/2.png")).unwrap();
     let data = open(root.path()).unwrap();
-    assert_eq!(data.train.len() + data.val.len(), 3);
+    assert_eq!(data.train.len() + data.val.len() + data.duplicates.len(), 3);
 }
 
 #[test]
@@ -249,12 +249,37 @@ fn streams_take_files_folders_and_globs() {
 }
 
 #[test]
-fn equal_content_has_an_equal_hash() {
+fn equal_content_has_an_equal_hash_on_any_number_of_threads() {
     let root = folder(&["a/1.png", "b/2.png"]);
     std::fs::copy(root.path().join("a/1.png"), root.path().join("b/copy.png")).unwrap();
-    let whole = SplitOptions { validation: 0.0, ..SplitOptions::default() };
-    let data = Dataset::open(root.path(), &whole).unwrap();
-    let hashes: Vec<_> =
-        data.train.iter().map(|sample| sample.content_hash(&Limits::default()).unwrap()).collect();
-    assert!(hashes[0] != hashes[1] && hashes[0] == hashes[2]);
+    let samples: Vec<Sample> = ["a/1.png", "b/2.png", "none.png", "b/copy.png"]
+        .map(|file| Sample::file(root.path().join(file), 0))
+        .into();
+    let read: Vec<&Sample> = samples.iter().collect();
+    let hashes = content_hashes(&read, 1, &Limits::default());
+    assert!(hashes[0].is_some() && hashes[0] == hashes[3] && hashes[0] != hashes[1] && hashes[2].is_none());
+    for threads in [0, 2, 9] {
+        assert_eq!(content_hashes(&read, threads, &Limits::default()), hashes);
+    }
+}
+
+#[test]
+fn missing_files_of_a_table_are_named_with_their_lines() {
+    let root = folder(&["x/1.png", "x/2.png"]);
+    let write = |rows: &str| {
+        let path = root.path().join("table.csv");
+        std::fs::write(&path, format!("path,label\n{rows}")).unwrap();
+        Dataset::open(path, &SplitOptions::default())
+    };
+    let data =
+        write("x/1.png,dog\nx/no.png,dog\n\nx/2.png,cat\nx/a.png,cat\nx/b.png,cat\nx/c.png,cat\n").unwrap();
+    let said = data.notices.join("\n");
+    assert!(said.contains("4 files of the table are missing: x/no.png (line 3), x/a.png (line 6), x/b.png (line 7) and 1 more"), "{said}");
+    assert!(said.contains("paths count from the folder of the table"), "{said}");
+    let error = write("x\\1.png,dog\nx\\2.png,cat\n").unwrap_err().to_string();
+    assert!(
+        error.contains("line 2: 2 files of the table are missing: x\\1.png (line 2), x\\2.png (line 3)"),
+        "{error}"
+    );
+    assert!(error.ends_with("write paths with / in place of \\"), "{error}");
 }

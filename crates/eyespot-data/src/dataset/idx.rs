@@ -1,7 +1,8 @@
 //! IDX, the format of MNIST and its relatives (<https://yann.lecun.com/exdb/mnist/>): a magic number (two zero bytes,
 //! the element type, the number of dimensions), the dimensions as big-endian `u32`, and the elements.
 
-use super::{Found, Layout, Listing, Part, folder};
+use super::part::Part;
+use super::{Found, Layout, Listing, folder};
 use crate::DataError;
 use flate2::read::MultiGzDecoder;
 use image::{Rgb, RgbImage};
