@@ -1,6 +1,7 @@
 //! What can go wrong with data, and with one picture.
 
-use std::path::PathBuf;
+use eyespot_system::{FileError, OverBudget};
+use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// Why one picture can't be read. The text names the cause, not the file: whoever reports it knows the path.
@@ -9,6 +10,12 @@ pub enum DecodeError {
     /// The file can't be opened or read.
     #[error("can't be read: {0}")]
     Io(#[from] std::io::Error),
+    /// No regular file, or a larger one than allowed.
+    #[error(transparent)]
+    File(FileError),
+    /// More memory than the process may take.
+    #[error(transparent)]
+    Memory(#[from] OverBudget),
     /// Zero bytes.
     #[error("is empty (0 bytes)")]
     Empty,
@@ -34,6 +41,9 @@ pub enum DecodeError {
         /// What the decoder lacks.
         cause: String,
     },
+    /// A picture that could be read, but not without saying something about it, where that is not tolerated.
+    #[error("{0} (refused by --strict)")]
+    Noted(&'static str),
     /// A sound picture that the transform can't handle.
     #[error("can't be transformed: {0}")]
     Transform(String),
@@ -48,6 +58,14 @@ pub enum DataError {
     /// A single file that is no CSV.
     #[error("{} is a single file; give the folder that holds one sub-folder per class, or a CSV with `path,label` columns", .0.display())]
     IsAFile(PathBuf),
+    /// A file that can't be read, isn't a regular one or is too large.
+    #[error("{} {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: FileError,
+    },
     /// A folder or file that can't be read.
     #[error("{} can't be read: {source}", path.display())]
     Io {
@@ -113,4 +131,22 @@ pub enum DataError {
         /// Why.
         cause: DecodeError,
     },
+}
+
+impl DataError {
+    pub(crate) fn file(path: &Path, source: FileError) -> Self {
+        match source {
+            FileError::Io(source) => Self::Io { path: path.into(), source },
+            source => Self::File { path: path.into(), source },
+        }
+    }
+}
+
+impl From<FileError> for DecodeError {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::Io(error) => Self::Io(error),
+            error => Self::File(error),
+        }
+    }
 }

@@ -16,9 +16,11 @@ mod error;
 pub mod features;
 mod jpeg;
 mod loader;
+mod opened;
 mod random;
 mod resize;
 mod sample;
+mod strips;
 mod transform;
 pub mod vary;
 
@@ -26,7 +28,7 @@ pub use augment::{Augment, Blur, ColorJitter, Erasing, Perspective, ResizedCrop}
 pub use dataset::{Dataset, Layout, SplitOptions};
 pub use decode::{Limits, decode, decode_bytes};
 pub use error::{DataError, DecodeError};
-pub use loader::{Batch, Failure, Loader, LoaderOptions, PICTURE_THREAD, pictures};
+pub use loader::{Batch, Failure, Loader, LoaderOptions, Note, PICTURE_THREAD, pictures};
 pub use random::shuffled;
 pub use sample::Sample;
 pub use transform::{Fit, Transform};

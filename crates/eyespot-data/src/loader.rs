@@ -3,9 +3,11 @@
 mod queue;
 mod stream;
 
+use crate::opened::Wanted;
 use crate::random::{Random, purpose};
 use crate::resize::Scratch;
 use crate::{Augment, DataError, DecodeError, Limits, Sample, Transform};
+use eyespot_system::Budget;
 use queue::{Queue, Task};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -28,7 +30,8 @@ pub struct LoaderOptions {
     pub transform: Transform,
     /// How large a picture may be.
     pub limits: Limits,
-    /// Whether a picture that can't be read ends the loading, in place of being left out and reported.
+    /// Whether a picture that can't be read ends the loading, in place of being left out and reported; a damaged one that
+    /// could be read in part does, too.
     pub strict: bool,
     /// What is varied; nothing by default.
     pub augment: Augment,
@@ -66,6 +69,9 @@ pub struct Failure {
     pub cause: DecodeError,
 }
 
+/// What there is to say about a picture that could be read; it continues a sentence that begins with the file.
+pub type Note = Option<&'static str>;
+
 /// Pictures ready for the network.
 #[derive(Debug, Default)]
 pub struct Batch {
@@ -79,6 +85,8 @@ pub struct Batch {
     pub paths: Vec<PathBuf>,
     /// Each picture's index in the list of samples; for [`Loader::stream`], its number from the start.
     pub indices: Vec<usize>,
+    /// For each picture what there is to say about it, such as that its file is damaged but could be read.
+    pub notes: Vec<Note>,
     /// Pictures of this batch that can't be read, in their order.
     pub failures: Vec<Failure>,
 }
@@ -212,14 +220,19 @@ fn work(queue: &Queue, recipe: &Recipe) {
 }
 
 impl Recipe {
-    fn prepare(&self, task: &Task, scratch: &mut Scratch, tensor: &mut [f32]) -> Result<(), DecodeError> {
-        let LoaderOptions { limits, transform, augment, seed, epoch, .. } = &self.options;
-        let picture = task.sample.read(limits)?;
+    fn prepare(&self, task: &Task, scratch: &mut Scratch, tensor: &mut [f32]) -> Result<Note, DecodeError> {
+        let LoaderOptions { limits, transform, augment, seed, epoch, strict, .. } = &self.options;
+        let mut picture = task.sample.open(limits, Budget::process(), Wanted::Scaled(transform))?;
         if augment.is_none() {
-            return transform.apply_with(scratch, &self.table, &picture, tensor);
+            transform.apply_with(scratch, &self.table, &mut picture, tensor)?;
+        } else {
+            let mut random = Random::new([*seed, *epoch, task.index as u64, purpose::PICTURE]);
+            augment.apply_with(scratch, &self.table, transform, &mut random, &mut picture, tensor)?;
         }
-        let mut random = Random::new([*seed, *epoch, task.index as u64, purpose::PICTURE]);
-        augment.apply_with(scratch, &self.table, transform, &mut random, &picture, tensor)
+        match picture.note() {
+            Some(note) if *strict => Err(DecodeError::Noted(note)),
+            note => Ok(note),
+        }
     }
 
     /// Mixes a whole batch, where the augmentation says so.
