@@ -29,8 +29,8 @@ pub fn resolve(args: &TrainArgs) -> anyhow::Result<TrainingOptions> {
 /// A file's keys, each checked by itself, so that an error says which file and line.
 fn read(path: &Path) -> anyhow::Result<toml::Table> {
     let shown = path.display();
-    let text = std::fs::read_to_string(path)
-        .map_err(|e| Error::Usage(format!("can't read the settings file {shown}: {e}")))?;
+    let text = eyespot_system::read_text(path)
+        .map_err(|e| Error::Usage(format!("the settings file {shown} {e}")))?;
     let table: toml::Table = text.parse().map_err(|e| usage_in(path, e))?;
     if let Some(key) = table.keys().find(|key| !TrainingOptions::KEYS.contains(&key.as_str())) {
         let line =

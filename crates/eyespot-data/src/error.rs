@@ -1,7 +1,7 @@
 //! What can go wrong with data, and with one picture.
 
-use eyespot_system::printable_path;
-use std::path::PathBuf;
+use eyespot_system::{FileError, OverBudget, printable_path};
+use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// Why one picture can't be read. The text names the cause, not the file: whoever reports it knows the path.
@@ -10,6 +10,12 @@ pub enum DecodeError {
     /// The file can't be opened or read.
     #[error("can't be read: {0}")]
     Io(#[from] std::io::Error),
+    /// No regular file, or a larger one than allowed.
+    #[error(transparent)]
+    File(FileError),
+    /// More memory than the process may take.
+    #[error(transparent)]
+    Memory(#[from] OverBudget),
     /// Zero bytes.
     #[error("is empty (0 bytes)")]
     Empty,
@@ -49,6 +55,14 @@ pub enum DataError {
     /// A single file that is no CSV.
     #[error("{} is a single file; give the folder that holds one sub-folder per class, or a CSV with `path,label` columns", printable_path(.0))]
     IsAFile(PathBuf),
+    /// A file that can't be read, isn't a regular one or is too large.
+    #[error("{} {source}", printable_path(path))]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: FileError,
+    },
     /// A folder or file that can't be read.
     #[error("{} can't be read: {source}", printable_path(path))]
     Io {
@@ -134,4 +148,22 @@ pub enum DataError {
         /// Why.
         cause: DecodeError,
     },
+}
+
+impl DataError {
+    pub(crate) fn file(path: &Path, source: FileError) -> Self {
+        match source {
+            FileError::Io(source) => Self::Io { path: path.into(), source },
+            source => Self::File { path: path.into(), source },
+        }
+    }
+}
+
+impl From<FileError> for DecodeError {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::Io(error) => Self::Io(error),
+            error => Self::File(error),
+        }
+    }
 }

@@ -16,9 +16,11 @@ mod error;
 pub mod features;
 mod jpeg;
 mod loader;
+mod opened;
 mod random;
 mod resize;
 mod sample;
+mod strips;
 mod transform;
 pub mod vary;
 

@@ -3,9 +3,11 @@
 mod queue;
 mod stream;
 
+use crate::opened::Wanted;
 use crate::random::{Random, purpose};
 use crate::resize::Scratch;
 use crate::{Augment, DataError, DecodeError, DecodeOptions, Limits, Note, Sample, Transform};
+use eyespot_system::Budget;
 use queue::{Queue, Task};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -233,14 +235,16 @@ impl Recipe {
         tensor: &mut [f32],
     ) -> Result<Vec<Note>, DecodeError> {
         let LoaderOptions { transform, augment, seed, epoch, .. } = &self.options;
-        let decoded = task.sample.read(&self.decoding)?;
+        let wanted = Wanted::Scaled(transform);
+        let mut picture = task.sample.open(&self.decoding.limits, Budget::process(), wanted)?;
         if augment.is_none() {
-            transform.apply_with(scratch, &self.table, &decoded.image, tensor)?;
+            transform.apply_with(scratch, &self.table, &mut picture, tensor)?;
         } else {
             let mut random = Random::new([*seed, *epoch, task.index as u64, purpose::PICTURE]);
-            augment.apply_with(scratch, &self.table, transform, &mut random, &decoded.image, tensor)?;
+            augment.apply_with(scratch, &self.table, transform, &mut random, &mut picture, tensor)?;
         }
-        Ok(decoded.notes)
+        self.decoding.check(picture.notes())?;
+        Ok(picture.notes().to_vec())
     }
 
     /// Mixes a whole batch, where the augmentation says so.

@@ -1,7 +1,9 @@
 //! One labelled picture.
 
 use crate::dataset::IdxImages;
+use crate::opened::{self, Opened, Wanted};
 use crate::{DecodeError, DecodeOptions, Decoded, Limits};
+use eyespot_system::Budget;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -46,6 +48,19 @@ impl Sample {
         }
     }
 
+    /// The picture, to be read or scaled within a budget.
+    pub(crate) fn open<'b>(
+        &self,
+        limits: &Limits,
+        budget: &'b Budget,
+        wanted: Wanted,
+    ) -> Result<Opened<'b>, DecodeError> {
+        match &self.memory {
+            None => Opened::file(&self.path, limits, budget, wanted),
+            Some((images, number)) => Ok(Opened::memory(images.picture(*number))),
+        }
+    }
+
     /// A hash (BLAKE3) of the picture's content: of the file's bytes, or of size and pixels of a picture in memory.
     /// The same picture under another name has the same hash.
     ///
@@ -53,7 +68,7 @@ impl Sample {
     /// If the file can't be read, or is larger than allowed.
     pub fn content_hash(&self, limits: &Limits) -> Result<[u8; 32], DecodeError> {
         let hash = match &self.memory {
-            None => blake3::hash(&crate::decode::read(&self.path, limits)?),
+            None => opened::hash(&self.path, limits)?,
             Some((images, number)) => {
                 let mut hasher = blake3::Hasher::new();
                 hasher.update(&(images.width as u64).to_le_bytes());

@@ -96,6 +96,58 @@ fn links_are_followed_but_not_in_circles() {
     assert_eq!(data.train.len() + data.val.len() + data.duplicates.len(), 3);
 }
 
+#[cfg(unix)]
+#[test]
+fn links_that_fan_out_come_to_an_end() {
+    use std::os::unix::fs::symlink;
+    // Twenty folders, each with two links to the next: a million ways to the last one.
+    let root = folder(&["a/1.png", "b/1.png", "b/19/2.png"]);
+    let level = |n: usize| root.path().join("b").join(n.to_string());
+    for n in 0..19 {
+        std::fs::create_dir_all(level(n)).unwrap();
+        symlink(level(n + 1), level(n).join("x")).unwrap();
+        symlink(level(n + 1), level(n).join("y")).unwrap();
+        symlink(root.path(), level(n).join("loop")).unwrap();
+    }
+    let data = open(root.path()).unwrap();
+    let files: std::collections::BTreeSet<_> =
+        data.train.iter().chain(&data.val).map(|s| s.path.canonicalize().unwrap()).collect();
+    // The images are all alike; each has been found once, by whichever way.
+    assert_eq!(files.len() + data.duplicates.len(), 3);
+    let found = |path: std::path::PathBuf| pictures(vec![path]).filter_map(Result::ok).count();
+    assert_eq!(found(root.path().into()), 3);
+    assert_eq!(found(root.path().join("**/*.png")), 3);
+    assert_eq!(found(root.path().join("b/**/2.png")), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn pipes_and_sockets_among_the_pictures_are_named_and_the_rest_is_loaded() {
+    let root = folder(&["a/1.png", "b/1.png"]);
+    let pipe = root.path().join("a/2.png");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let _socket = std::os::unix::net::UnixListener::bind(root.path().join("b/3.png")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", root.path().join("b/4.png")).unwrap();
+    let paths = pictures(vec![root.path().into()]);
+    let loader = Loader::stream(paths, LoaderOptions::new(Transform::unscaled(2, 2, 3))).unwrap();
+    let batches: Vec<_> = loader.map(Result::unwrap).collect();
+    assert_eq!(batches.iter().map(|batch| batch.len()).sum::<usize>(), 2);
+    let said: Vec<String> =
+        batches.iter().flat_map(|batch| &batch.failures).map(|failure| failure.cause.to_string()).collect();
+    let expected = ["is a pipe, not a regular file", "is a socket, not a regular file"];
+    assert_eq!(said[..2], expected);
+    assert_eq!(said[2], "is a device, not a regular file");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_table_that_is_a_pipe_is_an_error_at_once() {
+    let root = tempfile::tempdir().unwrap();
+    let table = root.path().join("table.csv");
+    assert!(std::process::Command::new("mkfifo").arg(&table).status().unwrap().success());
+    assert!(message(&table).ends_with("table.csv is a pipe, not a regular file"), "{}", message(&table));
+}
+
 #[test]
 fn errors_name_what_is_there_and_what_to_do() {
     let root = folder(&["1.png", "2.png"]);

@@ -4,6 +4,7 @@ use crate::error::{damaged, unsupported};
 use crate::limits::Budget;
 use crate::{FormatError, ReadError, names, pytorch, safetensors_file};
 use eyespot_graph::{Params, Tensor};
+use eyespot_system::FileError;
 use std::path::Path;
 
 /// Reads a file of weights: safetensors, or a PyTorch checkpoint (`.pth`, `.pt`, `.th`; zip and legacy). The content
@@ -41,14 +42,18 @@ pub fn weights_from_bytes(bytes: &[u8]) -> Result<Params, ReadError> {
     Ok(unwrapped(params))
 }
 
-/// A whole ordinary file; devices and pipes have no size to check against.
+/// The most bytes a file of weights may have: several times the largest that are published for these networks.
+const MAX_BYTES: u64 = 32 << 30;
+
+/// A whole regular file.
 pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, FormatError> {
-    let failed = |source| FormatError::io("read", path, source);
-    if !std::fs::metadata(path).map_err(failed)?.is_file() {
-        let source = unsupported("it is a folder or a device, not a file; give the path of one file");
-        return Err(FormatError::File { path: path.to_owned(), source });
-    }
-    std::fs::read(path).map_err(failed)
+    eyespot_system::read(path, MAX_BYTES).map_err(|error| match error {
+        FileError::Io(source) => FormatError::io("read", path, source),
+        other => FormatError::File {
+            path: path.to_owned(),
+            source: unsupported(format!("it {other}; give the path of one file")),
+        },
+    })
 }
 
 /// Takes wrapper prefixes that all names share off.

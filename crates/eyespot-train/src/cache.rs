@@ -167,7 +167,8 @@ impl FeatureCache {
 /// # Errors
 /// A file that can't be read.
 pub fn hash_file(path: &std::path::Path) -> io::Result<Digest> {
-    Ok(*blake3::hash(&std::fs::read(path)?).as_bytes())
+    let file = eyespot_system::open(path).map_err(io::Error::other)?;
+    Ok(*blake3::Hasher::new().update_reader(file)?.finalize().as_bytes())
 }
 
 /// Everything but the picture that decides a feature: this program's version, the frozen network, its weights, the

@@ -143,7 +143,7 @@ impl Checkpoint {
                 format!("this checkpoint can't be resumed ({reason}); begin a new run without --resume"),
             )
         };
-        let bytes = fs::read(path).map_err(|error| TrainError::file(path, error))?;
+        let bytes = eyespot_system::read(path, u64::MAX).map_err(|error| TrainError::file(path, error))?;
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| damaged(error.to_string()))?;
         let json = header.metadata().as_ref().and_then(|metadata| metadata.get("eyespot_checkpoint"));
         let json = json.ok_or_else(|| damaged("it was not written by eyespot's training".to_owned()))?;

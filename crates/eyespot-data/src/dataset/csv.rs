@@ -3,14 +3,21 @@
 use super::part::Part;
 use super::{Found, Layout, Listing};
 use crate::DataError;
-use eyespot_system::{printable, printable_path};
+use eyespot_system::{FileError, printable, printable_path};
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::Path;
 
+/// The most bytes a table may have: 1 GiB, some ten million images.
+const MAX_BYTES: u64 = 1 << 30;
+
 pub(super) fn list(path: &Path) -> Result<Listing, DataError> {
-    let file =
-        std::fs::File::open(path).map_err(|source| DataError::Io { path: path.to_path_buf(), source })?;
+    let failed = |error| DataError::file(path, error);
+    let file = eyespot_system::open(path).map_err(failed)?;
+    let bytes = file.metadata().map_err(|error| failed(error.into()))?.len();
+    if bytes > MAX_BYTES {
+        return Err(failed(FileError::TooLarge { bytes, limit: MAX_BYTES }));
+    }
     parse(path, std::io::BufReader::new(file))
 }
 

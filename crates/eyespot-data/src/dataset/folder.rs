@@ -5,7 +5,7 @@ use super::tree::{Files, Tree};
 use super::{Found, Layout, Listing, layout, some_of};
 use crate::DataError;
 use eyespot_system::printable_path;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 /// The endings torchvision's `ImageFolder` takes.
@@ -115,32 +115,33 @@ impl PassedOver {
     }
 }
 
-/// Every visible file in a folder and below, in the order of names, a folder's own files first. A link that leads back
-/// to a folder above it is not followed.
+/// Every visible file in a folder and below, in the order of names, a folder's own files first. Links are followed, but
+/// each folder is entered once, whatever names lead to it: links that loop or fan out come to an end.
 pub(crate) struct Walk {
     /// The folder to begin with.
     start: Option<PathBuf>,
     /// The folders from the first to the one being read.
     levels: Vec<Level>,
+    /// The real paths of all folders so far.
+    entered: HashSet<PathBuf>,
 }
 
 struct Level {
-    real: PathBuf,
     files: std::vec::IntoIter<PathBuf>,
     folders: std::vec::IntoIter<PathBuf>,
 }
 
 impl Walk {
     pub fn new(folder: PathBuf) -> Walk {
-        Walk { start: Some(folder), levels: Vec::new() }
+        Walk { start: Some(folder), levels: Vec::new(), entered: HashSet::new() }
     }
 
     fn enter(&mut self, folder: &Path) -> Result<(), DataError> {
         let real =
             folder.canonicalize().map_err(|source| DataError::Io { path: folder.to_path_buf(), source })?;
-        if self.levels.iter().all(|level| level.real != real) {
+        if self.entered.insert(real) {
             let (folders, files) = entries(folder)?;
-            self.levels.push(Level { real, files: files.into_iter(), folders: folders.into_iter() });
+            self.levels.push(Level { files: files.into_iter(), folders: folders.into_iter() });
         }
         Ok(())
     }

@@ -109,8 +109,8 @@ pub(crate) struct Table {
 }
 
 fn read(path: &Path, dimensions: usize) -> Result<Table, DataError> {
-    let failed = |source| DataError::Io { path: path.to_path_buf(), source };
-    let file = std::io::BufReader::new(std::fs::File::open(path).map_err(failed)?);
+    let file = eyespot_system::open(path).map_err(|error| DataError::file(path, error))?;
+    let file = std::io::BufReader::new(file);
     let zipped = path.extension().is_some_and(|ending| ending == "gz");
     let table = if zipped { parse(MultiGzDecoder::new(file), dimensions) } else { parse(file, dimensions) };
     table.map_err(|reason| DataError::Idx { path: path.into(), reason })

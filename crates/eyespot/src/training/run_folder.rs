@@ -82,7 +82,7 @@ impl Outputs {
 
 /// That a run goes on with the settings it began with: others would give neither the old model nor the new one.
 fn same_settings(options: &TrainingOptions, config: &Path) -> Result<(), Error> {
-    let text = std::fs::read_to_string(config).map_err(|e| Error::file(config, e))?;
+    let text = eyespot_system::read_text(config).map_err(|e| Error::file(config, e))?;
     let began = TrainingOptions::from_toml(&text).map_err(|e| Error::file(config, e))?;
     let table = |options: TrainingOptions| toml::Table::try_from(options).unwrap_or_default();
     let (began, now) = (table(began.decisive()), table(options.decisive()));
