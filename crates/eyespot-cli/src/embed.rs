@@ -3,17 +3,21 @@
 use crate::args::EmbedArgs;
 use crate::{FAILED, model, output};
 use eyespot::{Embedder, EmbeddingFile, Error};
+use eyespot_system::printable_path;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 pub fn run(args: &EmbedArgs) -> anyhow::Result<ExitCode> {
     let (embedder, paths) = embedder(args)?;
-    let embedder = embedder.threads(args.threads).batch(args.batch as usize);
+    let embedder = embedder.threads(args.threads).strict(args.strict).batch(args.batch as usize);
     let mut file = EmbeddingFile::create(&args.output, embedder.len())?;
     let bar = bar();
     let (mut done, mut failed) = (0u64, 0u64);
     for picture in embedder.embed_paths(paths)? {
+        if let Some(note) = &picture.note {
+            bar.suspend(|| output::warning(&format!("{} {note}", printable_path(&picture.path))));
+        }
         match &picture.result {
             Ok(vector) => {
                 file.row(&picture.path, vector)?;

@@ -3,6 +3,7 @@
 use crate::args::{Format, PredictArgs};
 use crate::{FAILED, model, output};
 use eyespot::{ClassScore, PathPrediction, Prediction};
+use eyespot_system::printable_path;
 use serde::Serialize;
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
@@ -11,8 +12,11 @@ pub fn run(args: &PredictArgs) -> anyhow::Result<ExitCode> {
     let (classifier, paths) = model::load(&args.paths, &args.published, &args.transform)?;
     // A handful of files needs no larger program than themselves.
     let files = if paths.iter().all(|path| path.is_file()) { paths.len() } else { usize::MAX };
-    let classifier =
-        classifier.top_k(args.top_k as usize).threads(args.threads).batch((args.batch as usize).min(files));
+    let classifier = classifier
+        .top_k(args.top_k as usize)
+        .threads(args.threads)
+        .strict(args.strict)
+        .batch((args.batch as usize).min(files));
     let mut out = BufWriter::new(io::stdout().lock());
     if args.format == Format::Csv {
         csv_line(
@@ -24,6 +28,10 @@ pub fn run(args: &PredictArgs) -> anyhow::Result<ExitCode> {
     }
     let (mut done, mut failed) = (0u64, 0u64);
     for picture in classifier.predict_paths(paths)? {
+        if let Some(note) = &picture.note {
+            out.flush()?;
+            output::warning(&format!("{} {note}", printable_path(&picture.path)));
+        }
         match &picture.result {
             Ok(_) => done += 1,
             Err(cause) => {

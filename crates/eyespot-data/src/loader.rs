@@ -7,7 +7,7 @@ use crate::opened::Wanted;
 use crate::random::{Random, purpose};
 use crate::resize::Scratch;
 use crate::{Augment, DataError, DecodeError, Limits, Sample, Transform};
-use eyespot_system::Budget;
+use eyespot_system::{Budget, Reserved};
 use queue::{Queue, Task};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -30,9 +30,11 @@ pub struct LoaderOptions {
     pub transform: Transform,
     /// How large a picture may be.
     pub limits: Limits,
-    /// Whether a picture that can't be read ends the loading, in place of being left out and reported; a damaged one that
-    /// could be read in part does, too.
+    /// Whether a picture that can't be read ends the loading, in place of being left out and reported.
     pub strict: bool,
+    /// Whether a picture with something to be said about it (see [`Note`]), such as damage, counts as one that can't be
+    /// read.
+    pub refuse_noted: bool,
     /// What is varied; nothing by default.
     pub augment: Augment,
     /// Decides, with the epoch and each picture's index, what is varied and how.
@@ -52,6 +54,7 @@ impl LoaderOptions {
             transform,
             limits: Limits::default(),
             strict: false,
+            refuse_noted: false,
             augment: Augment::default(),
             seed: 0,
             epoch: 0,
@@ -129,6 +132,7 @@ pub struct Loader {
     workers: Vec<JoinHandle<()>>,
     recipe: Arc<Recipe>,
     ended: bool,
+    _reserved: Reserved<'static>,
 }
 
 /// What every thread needs to prepare a picture.
@@ -189,6 +193,15 @@ impl Loader {
         };
         // Enough pictures under way that a thread that is done finds work though the oldest batch isn't whole.
         let ahead = AHEAD.max((2 * threads).div_ceil(options.batch_size));
+        let LoaderOptions { transform, batch_size, .. } = &options;
+        let frame =
+            4 * transform.len() as u64 + 3 * u64::from(transform.crop.0) * u64::from(transform.crop.1);
+        let images = (*batch_size as u64).saturating_mul(ahead as u64 + 1).saturating_add(threads as u64);
+        let reserved = Budget::process().hold_chosen(frame.saturating_mul(images)).map_err(|error| {
+            DataError::Setting(format!(
+                "loading {batch_size} images at once {error}, or load fewer with --batch"
+            ))
+        })?;
         let queue = Arc::new(Queue::new(samples, options.batch_size, options.transform.len(), ahead));
         let recipe = Arc::new(Recipe { table: options.transform.table(), options });
         // Where the system refuses to start more threads, those it did start do the work.
@@ -204,7 +217,7 @@ impl Loader {
                 "the system refuses to start a thread that reads pictures".into(),
             ));
         }
-        Ok(Loader { queue, workers, recipe, ended: false })
+        Ok(Loader { queue, workers, recipe, ended: false, _reserved: reserved })
     }
 }
 
@@ -221,7 +234,7 @@ fn work(queue: &Queue, recipe: &Recipe) {
 
 impl Recipe {
     fn prepare(&self, task: &Task, scratch: &mut Scratch, tensor: &mut [f32]) -> Result<Note, DecodeError> {
-        let LoaderOptions { limits, transform, augment, seed, epoch, strict, .. } = &self.options;
+        let LoaderOptions { limits, transform, augment, seed, epoch, refuse_noted, .. } = &self.options;
         let mut picture = task.sample.open(limits, Budget::process(), Wanted::Scaled(transform))?;
         if augment.is_none() {
             transform.apply_with(scratch, &self.table, &mut picture, tensor)?;
@@ -230,7 +243,7 @@ impl Recipe {
             augment.apply_with(scratch, &self.table, transform, &mut random, &mut picture, tensor)?;
         }
         match picture.note() {
-            Some(note) if *strict => Err(DecodeError::Noted(note)),
+            Some(note) if *refuse_noted => Err(DecodeError::Noted(note)),
             note => Ok(note),
         }
     }

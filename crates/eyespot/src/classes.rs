@@ -19,7 +19,8 @@ impl Classes {
 
     /// Reads a file with a class a line, in the order of the outputs: `name` or `wnid name`.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let text = eyespot_system::read_text(path).map_err(|e| Error::file(path, format!("the class file {e}")))?;
+        let text =
+            eyespot_system::read_text(path).map_err(|e| Error::file(path, format!("the class file {e}")))?;
         let mut classes = Self { names: Vec::new(), folders: HashMap::new() };
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let index = classes.names.len();

@@ -9,6 +9,7 @@ use crate::{Error, Evaluation, PathPrediction, Prediction};
 use eyespot_data::{Batch, Dataset, Loader, Sample, SplitOptions, Transform};
 use eyespot_formats::{ModelFile, fit_weights, read_weights};
 use eyespot_graph::{Graph, Shape, zoo};
+use eyespot_system::printable_path;
 use eyespot_train::Loss;
 use image::RgbImage;
 use std::path::{Path, PathBuf};
@@ -75,6 +76,13 @@ impl Classifier {
     /// Computes on this many threads; 0, the default, takes all cores. The result doesn't depend on it.
     pub fn threads(mut self, threads: usize) -> Self {
         self.runner = self.runner.threads(threads);
+        self
+    }
+
+    /// Whether a damaged picture that could be read in part counts as one that can't be read; by default it doesn't, and
+    /// the damage is noted.
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.runner = self.runner.strict(strict);
         self
     }
 
@@ -159,16 +167,17 @@ impl Classifier {
     fn named(&self, batch: Batch, scores: Result<Vec<f32>, Error>) -> Vec<PathPrediction> {
         let outputs = self.graph().output_shape().elements();
         let label = |path: &Path| self.classes.of_picture(path).map(|i| self.classes.names()[i].clone());
-        let predicted = batch.paths.into_iter().enumerate().map(|(i, path)| {
+        let predicted = batch.paths.into_iter().zip(batch.notes).enumerate().map(|(i, (path, note))| {
             let result = match &scores {
                 Ok(scores) => Ok(self.prediction(&scores[i * outputs..(i + 1) * outputs])),
                 Err(error) => Err(error.to_string()),
             };
-            PathPrediction { label: label(&path), path, result }
+            PathPrediction { label: label(&path), path, note: note.map(str::to_owned), result }
         });
         let failed = batch.failures.into_iter().map(|failure| PathPrediction {
             label: label(&failure.path),
             path: failure.path,
+            note: None,
             result: Err(failure.cause.to_string()),
         });
         predicted.chain(failed).collect()
@@ -190,13 +199,18 @@ impl Classifier {
     /// # Errors
     /// Data that can't be found, or whose classes the classifier doesn't know.
     pub fn evaluate(&self, data: impl AsRef<Path>) -> Result<Evaluation, Error> {
-        let (samples, notices) = self.labelled(data.as_ref())?;
+        let (samples, mut notices) = self.labelled(data.as_ref())?;
         let order = (0..samples.len()).collect();
+        self.runner.prepare()?;
         let mut scored = Scored::default();
         for batch in Loader::new(&samples, order, self.runner.loading())? {
             let batch = batch?;
             scored.scores.extend(self.runner.run(&batch.inputs, batch.len())?);
             scored.labels.extend(batch.labels.iter().map(|&label| label as u32));
+            let noted = batch.paths.iter().zip(&batch.notes);
+            notices.extend(
+                noted.filter_map(|(path, note)| Some(format!("{} {}", printable_path(path), (*note)?))),
+            );
             scored.paths.extend(batch.paths);
             let unreadable = batch.failures.into_iter().map(|f| Unreadable::new(f.path, &f.cause));
             scored.unreadable.extend(unreadable);

@@ -29,6 +29,9 @@ pub struct Embedder {
 pub struct PathEmbedding {
     /// The picture's file.
     pub path: PathBuf,
+    /// What there is to say about a picture that could be read, such as that its file is damaged; it continues a sentence
+    /// that begins with the file.
+    pub note: Option<String>,
     /// The vector, or why the picture can't be read.
     pub result: Result<Vec<f32>, String>,
 }
@@ -103,6 +106,13 @@ impl Embedder {
         self
     }
 
+    /// Whether a damaged picture that could be read in part counts as one that can't be read; by default it doesn't, and
+    /// the damage is noted.
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.runner = self.runner.strict(strict);
+        self
+    }
+
     /// How many numbers describe a picture.
     #[allow(clippy::len_without_is_empty)] // there is always one
     pub fn len(&self) -> usize {
@@ -141,8 +151,9 @@ impl Embedder {
             Ok(vectors) => Ok(vectors[i * self.len()..(i + 1) * self.len()].to_vec()),
             Err(error) => Err(error.to_string()),
         };
-        let done = batch.paths.into_iter().enumerate().map(|(i, path)| (path, row(i)));
-        let failed = batch.failures.into_iter().map(|f| (f.path, Err(f.cause.to_string())));
-        done.chain(failed).map(|(path, result)| PathEmbedding { path, result }).collect()
+        let done = batch.paths.into_iter().zip(batch.notes).enumerate();
+        let done = done.map(|(i, (path, note))| (path, note.map(str::to_owned), row(i)));
+        let failed = batch.failures.into_iter().map(|f| (f.path, None, Err(f.cause.to_string())));
+        done.chain(failed).map(|(path, note, result)| PathEmbedding { path, note, result }).collect()
     }
 }

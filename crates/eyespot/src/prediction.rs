@@ -33,6 +33,9 @@ pub struct PathPrediction {
     pub path: PathBuf,
     /// The class its folder is named after, where the classifier knows a class of that name.
     pub label: Option<String>,
+    /// What there is to say about a picture that could be read, such as that its file is damaged; it continues a sentence
+    /// that begins with the file.
+    pub note: Option<String>,
     /// The prediction, or why the picture can't be read.
     pub result: Result<Prediction, String>,
 }

@@ -18,7 +18,8 @@ impl SetAside {
     pub fn read(model: &Path) -> Option<Self> {
         let text = eyespot_system::read_text(&model.with_file_name("config.toml")).ok()?;
         let data = TrainingOptions::from_toml(&text).ok()?.data?;
-        let mut rows = csv::Reader::from_reader(eyespot_system::open(&model.with_file_name("predictions.csv")).ok()?);
+        let mut rows =
+            csv::Reader::from_reader(eyespot_system::open(&model.with_file_name("predictions.csv")).ok()?);
         let name = |row: csv::StringRecord| Some(below(&data, Path::new(row.get(0)?)));
         let names: HashSet<PathBuf> = rows.records().filter_map(|row| name(row.ok()?)).collect();
         (!names.is_empty()).then_some(Self { data, names })

@@ -12,10 +12,11 @@ use crate::{Error, TrainingOptions};
 use eyespot_cpu::Cpu;
 use eyespot_data::{Dataset, SplitOptions, Transform};
 use eyespot_formats::ModelFile;
+use eyespot_system::printable_path;
 use eyespot_train::{EpochRecord, Job, RunFolder, Source};
 use listener::Through;
 pub use listener::{Beginning, Listener};
-use pictures::Unreadable;
+use pictures::{Notes, Unreadable};
 use run_folder::Outputs;
 use std::path::PathBuf;
 
@@ -207,6 +208,7 @@ impl Training {
             plan: &plan,
             device: &device,
             unreadable: Unreadable::default(),
+            notes: Notes::default(),
         };
         listener.begin(&Beginning::new(&context, outputs.folder.clone()));
         let Sources { mut train, mut validation, transform } = match &plan.frozen {
@@ -278,6 +280,7 @@ struct Context<'a> {
     plan: &'a network::Plan,
     device: &'a Cpu,
     unreadable: Unreadable,
+    notes: Notes,
 }
 
 /// Unreadable photos named one by one; of more only the number is told.
@@ -292,6 +295,13 @@ impl Context<'_> {
         if unreadable.len() > NAMED {
             listener
                 .notice(&format!("left out: {} more photos that can't be read", unreadable.len() - NAMED));
+        }
+        let notes = self.notes.lock().unwrap_or_else(|e| e.into_inner());
+        for (path, note) in notes.iter().take(NAMED) {
+            listener.notice(&format!("{} {note}", printable_path(path)));
+        }
+        if notes.len() > NAMED {
+            listener.notice(&format!("{} more photos are damaged, too", notes.len() - NAMED));
         }
     }
 }

@@ -12,12 +12,16 @@ use std::sync::{Arc, Mutex};
 /// Photos that couldn't be read, with their causes, by file.
 pub(super) type Unreadable = Arc<Mutex<BTreeMap<PathBuf, String>>>;
 
+/// What there is to say about photos that could be read, by file.
+pub(super) type Notes = Arc<Mutex<BTreeMap<PathBuf, &'static str>>>;
+
 /// Photos on the disk.
 pub(super) struct PictureSource {
     samples: Vec<Sample>,
     labels: Vec<u32>,
     options: LoaderOptions,
     unreadable: Unreadable,
+    notes: Notes,
 }
 
 impl PictureSource {
@@ -26,6 +30,7 @@ impl PictureSource {
         let options = LoaderOptions {
             threads: context.device.threads(),
             strict: context.options.strict == Some(true),
+            refuse_noted: context.options.strict == Some(true),
             augment,
             seed: context.options.seed.unwrap_or(0),
             classes: context.dataset.classes.len(),
@@ -33,7 +38,8 @@ impl PictureSource {
         };
         let labels = samples.iter().map(|sample| sample.label as u32).collect();
         let unreadable = Arc::clone(&context.unreadable);
-        Self { samples: samples.to_vec(), labels, options, unreadable }
+        let notes = Arc::clone(&context.notes);
+        Self { samples: samples.to_vec(), labels, options, unreadable, notes }
     }
 }
 
@@ -61,6 +67,11 @@ impl Source for PictureSource {
                 // Poisoned only by a panic while inserting, which leaves a sound map.
                 let mut unreadable = self.unreadable.lock().unwrap_or_else(|e| e.into_inner());
                 unreadable.extend(batch.failures.iter().map(|f| (f.path.clone(), f.cause.to_string())));
+            }
+            let noted = batch.paths.iter().zip(&batch.notes);
+            let mut noted = noted.filter_map(|(path, note)| Some((path.clone(), (*note)?))).peekable();
+            if noted.peek().is_some() {
+                self.notes.lock().unwrap_or_else(|e| e.into_inner()).extend(noted);
             }
             if !batch.is_empty() {
                 let labels: Vec<u32> = batch.labels.iter().map(|&label| label as u32).collect();
