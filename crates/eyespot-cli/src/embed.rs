@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 pub fn run(args: &EmbedArgs) -> anyhow::Result<ExitCode> {
     let (embedder, paths) = embedder(args)?;
-    let embedder = embedder.threads(args.threads).batch(args.batch as usize);
+    let embedder = embedder.threads(args.threads).strict(args.strict).batch(args.batch as usize);
     let mut file = EmbeddingFile::create(&args.output, embedder.len())?;
     let bar = bar();
     let (mut done, mut failed) = (0u64, 0u64);

@@ -21,7 +21,7 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
     }
     let (classifier, data) = model::load(&args.paths, &args.published, &args.transform)?;
     let [data] = &data[..] else { return Err(too_many(&data).into()) };
-    let classifier = classifier.threads(args.threads).batch(args.batch as usize);
+    let classifier = classifier.threads(args.threads).strict(args.strict).batch(args.batch as usize);
     let evaluation = classifier.evaluate(data)?;
     for notice in &evaluation.notices {
         output::warning(notice);

@@ -45,6 +45,9 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    if let Some(bytes) = cli.memory {
+        eyespot_system::Budget::process().set_limit(bytes);
+    }
     match cli.command {
         Command::Train(args) => train::run(&args),
         Command::Predict(args) => predict::run(&args),

@@ -12,8 +12,11 @@ pub fn run(args: &PredictArgs) -> anyhow::Result<ExitCode> {
     let (classifier, paths) = model::load(&args.paths, &args.published, &args.transform)?;
     // A handful of files needs no larger program than themselves.
     let files = if paths.iter().all(|path| path.is_file()) { paths.len() } else { usize::MAX };
-    let classifier =
-        classifier.top_k(args.top_k as usize).threads(args.threads).batch((args.batch as usize).min(files));
+    let classifier = classifier
+        .top_k(args.top_k as usize)
+        .threads(args.threads)
+        .strict(args.strict)
+        .batch((args.batch as usize).min(files));
     let mut out = BufWriter::new(io::stdout().lock());
     if args.format == Format::Csv {
         csv_line(

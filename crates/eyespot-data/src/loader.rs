@@ -7,7 +7,7 @@ use crate::opened::Wanted;
 use crate::random::{Random, purpose};
 use crate::resize::Scratch;
 use crate::{Augment, DataError, DecodeError, DecodeOptions, Limits, Note, Sample, Transform};
-use eyespot_system::Budget;
+use eyespot_system::{Budget, Reserved};
 use queue::{Queue, Task};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -33,6 +33,8 @@ pub struct LoaderOptions {
     /// Whether a picture that can't be read, or only with [`Note::Damaged`], ends the loading, in place of being left out
     /// and reported.
     pub strict: bool,
+    /// Whether a picture whose file is damaged counts as one that can't be read ([`DecodeOptions::strict`]).
+    pub refuse_damaged: bool,
     /// What is varied; nothing by default.
     pub augment: Augment,
     /// Decides, with the epoch and each picture's index, what is varied and how.
@@ -52,6 +54,7 @@ impl LoaderOptions {
             transform,
             limits: Limits::default(),
             strict: false,
+            refuse_damaged: false,
             augment: Augment::default(),
             seed: 0,
             epoch: 0,
@@ -135,6 +138,7 @@ pub struct Loader {
     workers: Vec<JoinHandle<()>>,
     recipe: Arc<Recipe>,
     ended: bool,
+    _reserved: Reserved<'static>,
 }
 
 /// What every thread needs to prepare a picture.
@@ -196,8 +200,20 @@ impl Loader {
         };
         // Enough pictures under way that a thread that is done finds work though the oldest batch isn't whole.
         let ahead = AHEAD.max((2 * threads).div_ceil(options.batch_size));
+        let LoaderOptions { transform, batch_size, .. } = &options;
+        let frame =
+            4 * transform.len() as u64 + 3 * u64::from(transform.crop.0) * u64::from(transform.crop.1);
+        let images = (*batch_size as u64).saturating_mul(ahead as u64 + 1).saturating_add(threads as u64);
+        let reserved = Budget::process().hold_chosen(frame.saturating_mul(images)).map_err(|error| {
+            DataError::Setting(format!(
+                "loading {batch_size} images at once {error}, or load fewer with --batch"
+            ))
+        })?;
         let queue = Arc::new(Queue::new(samples, options.batch_size, options.transform.len(), ahead));
-        let decoding = DecodeOptions { limits: options.limits.clone(), strict: options.strict };
+        let decoding = DecodeOptions {
+            limits: options.limits.clone(),
+            strict: options.strict || options.refuse_damaged,
+        };
         let recipe = Arc::new(Recipe { table: options.transform.table(), decoding, options });
         // Where the system refuses to start more threads, those it did start do the work.
         let workers: Vec<_> = (0..threads)
@@ -212,7 +228,7 @@ impl Loader {
                 "the system refuses to start a thread that reads pictures".into(),
             ));
         }
-        Ok(Loader { queue, workers, recipe, ended: false })
+        Ok(Loader { queue, workers, recipe, ended: false, _reserved: reserved })
     }
 }
 

@@ -135,7 +135,7 @@ impl Scratch {
                         first: columns.start,
                         columns: &mut self.columns,
                         narrow_columns: &mut self.narrow_columns,
-                        out: &mut self.narrow[first * stride..],
+                        out: &mut self.narrow[first * stride..(first + lines.len()) * stride],
                         stride,
                     });
                 });

@@ -17,6 +17,7 @@ const UNKNOWN: u64 = 8 << 30;
 /// - [`Budget::wait_for`] is for what passes, such as an image: it waits until others have given back enough. Whoever
 ///   holds such a reservation must not wait for another.
 /// - [`Budget::hold`] is for what stays, such as a program: it never waits for others of its kind.
+///   [`Budget::hold_chosen`] is its sibling for what the user chose the size of.
 ///
 /// ```
 /// use eyespot_system::Budget;
@@ -36,7 +37,10 @@ pub struct Budget {
 #[derive(Debug)]
 struct State {
     limit: u64,
+    /// The most that everything together may take, chosen things included.
+    most: u64,
     held: u64,
+    chosen: u64,
     passing: u64,
     /// The most that was reserved at a time.
     peak: u64,
@@ -57,26 +61,43 @@ pub struct OverBudget {
 pub struct Reserved<'a> {
     budget: &'a Budget,
     bytes: u64,
-    held: bool,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Passing,
+    Held,
+    Chosen,
 }
 
 impl Budget {
     /// A budget of its own, for tests.
     pub fn new(bytes: u64) -> Budget {
-        let state = State { limit: bytes, held: 0, passing: 0, peak: 0 };
+        Budget::with(bytes, bytes)
+    }
+
+    fn with(limit: u64, most: u64) -> Budget {
+        let state = State { limit, most, held: 0, chosen: 0, passing: 0, peak: 0 };
         Budget { state: Mutex::new(state), freed: Condvar::new() }
     }
 
     /// The process's. By default a quarter of the memory that the machine, the control group and the limit of address
-    /// space leave to it, at least 1 GiB (or half of that memory, where it is less than 2 GiB).
+    /// space leave to it, at least 1 GiB (or half of that memory, where it is less than 2 GiB); with what the user chose,
+    /// three quarters.
     pub fn process() -> &'static Budget {
         static PROCESS: OnceLock<Budget> = OnceLock::new();
-        PROCESS.get_or_init(|| Budget::new(default_limit(available())))
+        PROCESS.get_or_init(|| {
+            let available = available();
+            Budget::with(default_limit(available), available / 4 * 3)
+        })
     }
 
-    /// Allows another number of bytes from now on.
+    /// Allows another number of bytes from now on, for everything together.
     pub fn set_limit(&self, bytes: u64) {
-        self.lock().limit = bytes;
+        let mut state = self.lock();
+        (state.limit, state.most) = (bytes, bytes);
+        drop(state);
         self.freed.notify_all();
     }
 
@@ -97,14 +118,14 @@ impl Budget {
     pub fn wait_for(&self, bytes: u64) -> Result<Reserved<'_>, OverBudget> {
         let mut state = self.lock();
         loop {
-            let free = state.limit.saturating_sub(state.held);
+            let free = state.beside_held();
             if bytes > free {
                 return Err(OverBudget { needed: bytes, free });
             }
             if bytes <= free.saturating_sub(state.passing) {
                 state.passing += bytes;
                 state.mark();
-                return Ok(Reserved { budget: self, bytes, held: false });
+                return Ok(Reserved { budget: self, bytes, kind: Kind::Passing });
             }
             state = self.freed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -115,19 +136,36 @@ impl Budget {
     /// # Errors
     /// More than there is beside what is held already.
     pub fn hold(&self, bytes: u64) -> Result<Reserved<'_>, OverBudget> {
+        self.keep(bytes, Kind::Held)
+    }
+
+    /// As [`Budget::hold`], for what is as large as the user chose, and no file: a program that trains with a number of
+    /// images at once. It may take three quarters of the memory, unless [`Budget::set_limit`] says otherwise, and leaves
+    /// their part to images where that is possible.
+    ///
+    /// # Errors
+    /// More than there is beside what is held already.
+    pub fn hold_chosen(&self, bytes: u64) -> Result<Reserved<'_>, OverBudget> {
+        self.keep(bytes, Kind::Chosen)
+    }
+
+    fn keep(&self, bytes: u64, kind: Kind) -> Result<Reserved<'_>, OverBudget> {
         let mut state = self.lock();
-        let free = state.limit.saturating_sub(state.held);
+        let free = match kind {
+            Kind::Chosen => state.most.saturating_sub(state.held + state.chosen),
+            Kind::Held | Kind::Passing => state.beside_held(),
+        };
         if bytes > free {
             return Err(OverBudget { needed: bytes, free });
         }
         // Taken first, so that nothing new can overtake it.
-        state.held += bytes;
-        while state.passing > 0 && state.held + state.passing > state.limit {
+        *state.of(kind) += bytes;
+        while state.passing > state.beside_held() {
             state = self.freed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.mark();
         self.freed.notify_all();
-        Ok(Reserved { budget: self, bytes, held: true })
+        Ok(Reserved { budget: self, bytes, kind })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -137,8 +175,22 @@ impl Budget {
 }
 
 impl State {
+    /// What images may take.
+    fn beside_held(&self) -> u64 {
+        let limit = self.limit.saturating_sub(self.held);
+        limit.min(self.most.saturating_sub(self.held + self.chosen))
+    }
+
+    fn of(&mut self, kind: Kind) -> &mut u64 {
+        match kind {
+            Kind::Passing => &mut self.passing,
+            Kind::Held => &mut self.held,
+            Kind::Chosen => &mut self.chosen,
+        }
+    }
+
     fn mark(&mut self) {
-        self.peak = self.peak.max(self.held + self.passing);
+        self.peak = self.peak.max(self.held + self.chosen + self.passing);
     }
 }
 
@@ -154,13 +206,10 @@ impl Reserved<'_> {
     pub fn try_grow_to(&mut self, bytes: u64) -> bool {
         let more = bytes.saturating_sub(self.bytes);
         let mut state = self.budget.lock();
-        if more > state.limit.saturating_sub(state.held + state.passing) {
+        if more > state.beside_held().saturating_sub(state.passing) {
             return false;
         }
-        match self.held {
-            true => state.held += more,
-            false => state.passing += more,
-        }
+        *state.of(self.kind) += more;
         state.mark();
         self.bytes += more;
         true
@@ -175,10 +224,7 @@ impl Reserved<'_> {
 
     fn give_back(&self, bytes: u64) {
         let mut state = self.budget.lock();
-        match self.held {
-            true => state.held -= bytes,
-            false => state.passing -= bytes,
-        }
+        *state.of(self.kind) -= bytes;
         drop(state);
         self.budget.freed.notify_all();
     }
@@ -356,6 +402,18 @@ mod tests {
         });
         passing.shrink_to(0);
         assert!(budget.hold(101).is_err());
+    }
+
+    #[test]
+    fn what_the_user_chose_leaves_images_their_part() {
+        let budget = Budget::with(100, 300);
+        let training = budget.hold_chosen(220).expect("fits");
+        assert_eq!(budget.wait_for(81).unwrap_err(), OverBudget { needed: 81, free: 80 });
+        assert_eq!(budget.hold_chosen(81).map(|_| ()), Err(OverBudget { needed: 81, free: 80 }));
+        drop(training);
+        assert!(budget.wait_for(100).is_ok() && budget.hold(101).is_err());
+        budget.set_limit(50);
+        assert!(budget.hold_chosen(51).is_err(), "a limit that was set counts for all");
     }
 
     #[test]

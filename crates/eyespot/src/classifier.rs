@@ -78,6 +78,13 @@ impl Classifier {
         self
     }
 
+    /// Whether a damaged picture that could be read in part counts as one that can't be read; by default it doesn't, and
+    /// the damage is noted.
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.runner = self.runner.strict(strict);
+        self
+    }
+
     /// Names this many classes per picture; default 5.
     pub fn top_k(mut self, k: usize) -> Self {
         self.top_k = k.max(1);
@@ -194,6 +201,7 @@ impl Classifier {
     pub fn evaluate(&self, data: impl AsRef<Path>) -> Result<Evaluation, Error> {
         let (samples, notices) = self.labelled(data.as_ref())?;
         let order = (0..samples.len()).collect();
+        self.runner.prepare()?;
         let mut scored = Scored::default();
         for batch in Loader::new(&samples, order, self.runner.loading())? {
             let batch = batch?;

@@ -105,6 +105,13 @@ impl Embedder {
         self
     }
 
+    /// Whether a damaged picture that could be read in part counts as one that can't be read; by default it doesn't, and
+    /// the damage is noted.
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.runner = self.runner.strict(strict);
+        self
+    }
+
     /// How many numbers describe a picture.
     #[allow(clippy::len_without_is_empty)] // there is always one
     pub fn len(&self) -> usize {

@@ -28,6 +28,9 @@ pub struct EmbedArgs {
     /// Threads; 0 takes all cores
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub threads: usize,
+    /// Leave out pictures whose files are damaged, in place of reading what is left and saying so
+    #[arg(long, help_heading = "Pictures")]
+    pub strict: bool,
     #[command(flatten)]
     pub transform: TransformArgs,
 }

@@ -25,6 +25,10 @@ use std::path::PathBuf;
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
+    /// Memory that images and networks may take together, such as 2G; an image that doesn't fit waits for the others,
+    /// one that never fits is left out [default: a quarter of the machine's, at least 1G]
+    #[arg(long, global = true, value_name = "SIZE", value_parser = eyespot_system::parse_size)]
+    pub memory: Option<u64>,
 }
 
 /// The commands.
@@ -127,6 +131,9 @@ pub struct PredictArgs {
     /// Threads; 0 takes all cores
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub threads: usize,
+    /// Leave out pictures whose files are damaged, in place of reading what is left and saying so
+    #[arg(long, help_heading = "Pictures")]
+    pub strict: bool,
     #[command(flatten)]
     pub transform: TransformArgs,
 }
@@ -156,6 +163,9 @@ pub struct EvaluateArgs {
     /// Threads; 0 takes all cores
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub threads: usize,
+    /// Leave out pictures whose files are damaged, in place of reading what is left and saying so
+    #[arg(long, conflicts_with = "robustness", help_heading = "Pictures")]
+    pub strict: bool,
     #[command(flatten)]
     pub transform: TransformArgs,
 }

@@ -87,7 +87,7 @@ pub struct TrainArgs {
     /// Augmented versions of each photo whose frozen features are computed [default: 4 with --augment, else 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000), help_heading = "Pictures")]
     pub views: Option<u64>,
-    /// Stop where a photo can't be read, in place of leaving it out
+    /// Stop where a photo can't be read, in place of leaving it out, or is damaged, in place of reading what is left
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
           help_heading = "Pictures")]
     pub strict: Option<bool>,

@@ -34,6 +34,9 @@ pub(super) fn all(
     let transforms = classifiers.iter().map(|classifier| classifier.transform().clone()).collect();
     let threads =
         classifiers.iter().map(|classifier| classifier.runner().loading().threads).max().unwrap_or(1);
+    for classifier in classifiers {
+        classifier.runner().prepare()?;
+    }
     let views = Views::new(transforms, threads)?;
     let limits = Limits::default();
     for (done, sample) in samples.iter().enumerate() {
