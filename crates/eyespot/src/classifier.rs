@@ -3,7 +3,7 @@
 use crate::classes::Classes;
 use crate::evaluation::{Scored, Unreadable};
 use crate::network::{find, input_shape};
-use crate::runner::{Runner, read_picture};
+use crate::runner::{Runner, finite, read_picture};
 use crate::set_aside::SetAside;
 use crate::{Error, Evaluation, PathPrediction, Prediction};
 use eyespot_data::{Batch, Dataset, Loader, Sample, SplitOptions, Transform};
@@ -134,7 +134,8 @@ impl Classifier {
     /// # Ok::<(), eyespot::Error>(())
     /// ```
     pub fn predict(&self, picture: &RgbImage) -> Result<Prediction, Error> {
-        Ok(self.prediction(&self.runner.picture(picture)?))
+        let scores = self.runner.picture(picture)?;
+        Ok(self.prediction(finite(&scores).map_err(|why| Error::Picture(format!("the picture {why}")))?))
     }
 
     /// Names any number of pictures: files, folders (with all that lies in them) and globs. Pictures are read and
@@ -161,7 +162,9 @@ impl Classifier {
         let label = |path: &Path| self.classes.of_picture(path).map(|i| self.classes.names()[i].clone());
         let predicted = batch.paths.into_iter().enumerate().map(|(i, path)| {
             let result = match &scores {
-                Ok(scores) => Ok(self.prediction(&scores[i * outputs..(i + 1) * outputs])),
+                Ok(scores) => {
+                    finite(&scores[i * outputs..(i + 1) * outputs]).map(|scores| self.prediction(scores))
+                }
                 Err(error) => Err(error.to_string()),
             };
             PathPrediction { label: label(&path), path, result }
@@ -192,12 +195,21 @@ impl Classifier {
     pub fn evaluate(&self, data: impl AsRef<Path>) -> Result<Evaluation, Error> {
         let (samples, notices) = self.labelled(data.as_ref())?;
         let order = (0..samples.len()).collect();
+        let outputs = self.graph().output_shape().elements();
         let mut scored = Scored::default();
         for batch in Loader::new(&samples, order, self.runner.loading())? {
             let batch = batch?;
-            scored.scores.extend(self.runner.run(&batch.inputs, batch.len())?);
-            scored.labels.extend(batch.labels.iter().map(|&label| label as u32));
-            scored.paths.extend(batch.paths);
+            let scores = self.runner.run(&batch.inputs, batch.len())?;
+            for ((scores, &label), path) in scores.chunks_exact(outputs).zip(&batch.labels).zip(batch.paths) {
+                match finite(scores) {
+                    Ok(scores) => {
+                        scored.scores.extend(scores);
+                        scored.labels.push(label as u32);
+                        scored.paths.push(path);
+                    }
+                    Err(error) => scored.unreadable.push(Unreadable { path, error }),
+                }
+            }
             let unreadable = batch.failures.into_iter().map(|f| Unreadable::new(f.path, &f.cause));
             scored.unreadable.extend(unreadable);
         }
