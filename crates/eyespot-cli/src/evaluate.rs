@@ -3,6 +3,7 @@
 use crate::args::EvaluateArgs;
 use crate::{model, output};
 use eyespot::{Error, Evaluation};
+use eyespot_system::{printable, printable_path};
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,13 +33,13 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
     }
     output::write(text(&evaluation).as_bytes())?;
     for failure in &evaluation.unreadable {
-        output::error(&format!("left out: {} {}", failure.path.display(), failure.error));
+        output::error(&format!("left out: {} {}", printable_path(&failure.path), failure.error));
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn too_many(data: &[PathBuf]) -> Error {
-    let paths = data.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ");
+    let paths = data.iter().map(|path| printable_path(path)).collect::<Vec<_>>().join(" ");
     Error::Usage(format!(
         "one folder (or CSV) of labelled pictures goes behind the model, not {paths}; several models are compared \
          with --robustness"
@@ -67,10 +68,11 @@ fn table(out: &mut String, e: &Evaluation) -> std::fmt::Result {
     let shown: Vec<usize> = (0..e.classes.len())
         .filter(|&i| e.classes[i].metrics.support > 0 || m.confusion.iter().any(|row| row[i] > 0))
         .collect();
-    let width = shown.iter().map(|&i| e.classes[i].name.chars().count()).max().unwrap_or(5).max(5);
+    let name = |i: usize| printable(&e.classes[i].name);
+    let width = shown.iter().map(|&i| name(i).chars().count()).max().unwrap_or(5).max(5);
     writeln!(out, "\n{:width$}  precision  recall     f1  pictures", "class")?;
     for &i in shown.iter().filter(|&&i| e.classes[i].metrics.support > 0) {
-        let (name, c) = (&e.classes[i].name, e.classes[i].metrics);
+        let (name, c) = (name(i), e.classes[i].metrics);
         let (precision, recall, f1) = (c.precision, c.recall, c.f1);
         writeln!(out, "{name:width$}  {precision:9.3}  {recall:6.3}  {f1:5.3}  {:8}", c.support)?;
     }
@@ -82,7 +84,7 @@ fn table(out: &mut String, e: &Evaluation) -> std::fmt::Result {
         writeln!(out, "\nmistakes ({})", e.mistakes.len())?;
     }
     for m in e.mistakes.iter().take(SHOWN) {
-        let (path, label, said) = (m.path.display(), &m.label, &m.prediction);
+        let (path, label, said) = (printable_path(&m.path), printable(&m.label), printable(&m.prediction));
         writeln!(out, "  {path} with label {label} is predicted as {said} ({:.2})", m.probability)?;
     }
     if e.mistakes.len() > SHOWN {
@@ -92,15 +94,16 @@ fn table(out: &mut String, e: &Evaluation) -> std::fmt::Result {
 }
 
 fn confusion(out: &mut String, e: &Evaluation, shown: &[usize], width: usize) -> std::fmt::Result {
-    let column = |i: usize| e.classes[i].name.chars().count().clamp(5, 12);
+    let name = |i: usize| printable(&e.classes[i].name);
+    let column = |i: usize| name(i).chars().count().clamp(5, 12);
     write!(out, "\n{:width$}", "is ↓ named →", width = width.max(12))?;
     for &i in shown {
-        let name: String = e.classes[i].name.chars().take(12).collect();
+        let name: String = name(i).chars().take(12).collect();
         write!(out, "  {name:>w$}", w = column(i))?;
     }
     writeln!(out)?;
     for &row in shown.iter().filter(|&&i| e.classes[i].metrics.support > 0) {
-        write!(out, "{:width$}", e.classes[row].name, width = width.max(12))?;
+        write!(out, "{:width$}", name(row), width = width.max(12))?;
         for &i in shown {
             write!(out, "  {:>w$}", e.metrics.confusion[row][i], w = column(i))?;
         }

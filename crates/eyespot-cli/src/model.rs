@@ -2,6 +2,7 @@
 
 use crate::args::{PublishedArgs, TransformArgs};
 use eyespot::{Classifier, Error, Fit, Transform};
+use eyespot_system::printable_path;
 use std::path::{Path, PathBuf};
 
 /// The classifier, and the paths that are left.
@@ -66,18 +67,18 @@ fn short_name(run: &Path, runs: &[PathBuf]) -> String {
     let alike = runs.iter().filter(|other| other.file_name() == run.file_name()).count();
     match run.file_name() {
         Some(name) if alike == 1 => name.to_string_lossy().into_owned(),
-        _ => run.display().to_string(),
+        _ => run.to_string_lossy().into_owned(),
     }
 }
 
 fn pictures_or_model_missing(path: &Path) -> Error {
     Error::Usage(if is_model(path) {
-        format!("there are no pictures named; put them behind {}", path.display())
+        format!("there are no pictures named; put them behind {}", printable_path(path))
     } else {
         format!(
             "name a run folder or model file before the pictures: eyespot predict RUN {}, or a network by \
              --model, --weights and --classes",
-            path.display()
+            printable_path(path)
         )
     })
 }

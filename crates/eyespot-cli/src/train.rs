@@ -4,6 +4,7 @@ use crate::args::TrainArgs;
 use crate::progress::{Progress, duration};
 use crate::{config, output};
 use eyespot::{Trained, Training};
+use eyespot_system::printable_path;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -18,8 +19,8 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn summary(t: &Trained, seconds: f64) -> String {
-    let folder = t.folder.display();
-    let data = t.options.data.as_ref().map(|d| d.display().to_string()).unwrap_or_default();
+    let folder = printable_path(&t.folder);
+    let data = t.options.data.as_ref().map(|d| printable_path(d)).unwrap_or_default();
     let result = match t.accuracy {
         Some(accuracy) => format!(
             "validation accuracy {:.1} % ({} of {} photos), from epoch {} of {}",

@@ -94,6 +94,11 @@ impl AtomicFile {
         Ok(Self { path: path.to_owned(), folder, is_new, writer })
     }
 
+    /// Whether a file that stands at the path by then is replaced.
+    pub fn replaces(&self) -> bool {
+        !self.is_new
+    }
+
     /// Syncs the file to the disk, so that committing can't fail for lack of space any more. For files that belong
     /// together: sync all, then commit all.
     pub fn sync(&mut self) -> io::Result<()> {

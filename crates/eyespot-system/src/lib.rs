@@ -18,4 +18,4 @@ pub use atomic::{AtomicFile, write_atomically, write_new_atomically};
 pub use file::{FileError, MAX_TEXT, open, read, read_text};
 pub use folder::{FolderError, MARKER, OwnedFolder};
 pub use memory::{Budget, OverBudget, Reserved, parse_size};
-pub use printable::{printable, printable_path};
+pub use printable::{printable, printable_lines, printable_path};

@@ -2,6 +2,7 @@
 
 use crate::{EpochRecord, Job, TrainError, cache};
 use eyespot_graph::{Params, Tensor};
+use eyespot_system::OwnedFolder;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -12,23 +13,26 @@ use std::time::Duration;
 
 /// A folder that training writes `last.checkpoint` and `metrics.jsonl` into.
 #[derive(Debug, Clone)]
-pub struct RunFolder {
-    pub(crate) path: PathBuf,
+pub struct RunFolder<'a> {
+    folder: &'a OwnedFolder,
     about: Vec<(String, blake3::Hash)>,
     pub(crate) resume: bool,
     pub(crate) interval: Duration,
 }
 
-impl RunFolder {
+impl<'a> RunFolder<'a> {
+    /// What a run's folder is claimed for.
+    pub const PURPOSE: &'static str = "run";
+
     /// A fresh run; a checkpoint that lies there is replaced.
-    pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), about: Vec::new(), resume: false, interval: Duration::from_secs(1) }
+    pub fn new(folder: &'a OwnedFolder) -> Self {
+        Self { folder, about: Vec::new(), resume: false, interval: Duration::from_secs(1) }
     }
 
     /// Goes on from the checkpoint that lies there, to the same weights as if nothing had happened. Where the run
     /// was killed before its first checkpoint, it begins anew.
-    pub fn resume(path: impl Into<PathBuf>) -> Self {
-        Self { resume: true, ..Self::new(path) }
+    pub fn resume(folder: &'a OwnedFolder) -> Self {
+        Self { resume: true, ..Self::new(folder) }
     }
 
     /// The least time between two checkpoints; default one second, so that epochs of milliseconds don't wait for
@@ -47,24 +51,27 @@ impl RunFolder {
     }
 
     fn checkpoint(&self) -> PathBuf {
-        self.path.join("last.checkpoint")
+        self.folder.path().join("last.checkpoint")
     }
 
-    /// Makes the folder, finds the checkpoint to go on from, and begins `metrics.jsonl` with its records.
+    fn metrics(&self) -> PathBuf {
+        self.folder.path().join("metrics.jsonl")
+    }
+
+    /// Finds the checkpoint to go on from, and begins `metrics.jsonl` with its records.
     pub(crate) fn open(&self, fingerprint: &Fingerprint) -> Result<Option<Checkpoint>, TrainError> {
-        fs::create_dir_all(&self.path).map_err(|error| TrainError::file(&self.path, error))?;
         let found = match self.resume && self.checkpoint().exists() {
             true => Some(Checkpoint::read(&self.checkpoint(), fingerprint)?),
             false => None,
         };
         let records = found.as_ref().map_or(&[][..], |checkpoint| &checkpoint.state.history);
         let lines: String = records.iter().map(line).collect();
-        write_whole(&self.path.join("metrics.jsonl"), lines.as_bytes())?;
+        write_whole(&self.metrics(), lines.as_bytes())?;
         Ok(found)
     }
 
     pub(crate) fn append(&self, record: &EpochRecord) -> Result<(), TrainError> {
-        let path = self.path.join("metrics.jsonl");
+        let path = self.metrics();
         let mut file = fs::OpenOptions::new().append(true).create(true).open(&path);
         file.as_mut()
             .map_err(|error| TrainError::file(&path, error))?
@@ -101,8 +108,6 @@ pub(crate) struct State {
     pub best_epoch: u64,
     /// Accuracy and loss of the best as bits: JSON's decimals would not come back exactly.
     pub best_score: Option<(u64, u64)>,
-    /// Validations since the best.
-    pub waited: u64,
     pub stopped_early: bool,
     pub history: Vec<EpochRecord>,
 }
@@ -179,7 +184,7 @@ impl Checkpoint {
 }
 
 /// What must be alike for a checkpoint to be of this run.
-pub(crate) fn fingerprint(job: &Job<'_>, run: &RunFolder) -> Result<Fingerprint, TrainError> {
+pub(crate) fn fingerprint(job: &Job<'_>, run: &RunFolder<'_>) -> Result<Fingerprint, TrainError> {
     let json = |value: Result<String, serde_json::Error>| {
         value.map_err(|error| TrainError::Settings(format!("these settings can't be written down: {error}")))
     };

@@ -41,7 +41,7 @@ pub(crate) fn look(labels: &[u32], classes: usize, settings: &Settings) -> Resul
     if largest > TOLD_RATIO * smallest && settings.balance == Balance::None {
         notices.push(format!(
             "the largest class has {largest} images, the smallest {smallest}: rare classes may be passed over; \
-             balance by weights or sampler helps"
+             --balance weights or --balance sampler helps"
         ));
     }
     // An absent class gets weight 0: no loss ever reaches it as a target.

@@ -52,7 +52,7 @@ pub struct Settings {
     /// Decay of the moving average of the weights per step, such as 0.999; the average is then what is validated
     /// and kept. Default: none.
     pub ema_decay: Option<f32>,
-    /// Training stops after this many validations without a better one; default: never.
+    /// Training stops at the first validation that comes this many epochs or more after the best one; default: never.
     pub patience: Option<u64>,
     /// What is done about classes of different size; default nothing.
     pub balance: Balance,

@@ -3,7 +3,7 @@
 use crate::classes::Classes;
 use crate::evaluation::{Scored, Unreadable};
 use crate::network::{find, input_shape};
-use crate::runner::{Runner, read_picture};
+use crate::runner::{Runner, finite, read_picture};
 use crate::set_aside::SetAside;
 use crate::{Error, Evaluation, PathPrediction, Prediction};
 use eyespot_data::{Batch, Dataset, Loader, Sample, SplitOptions, Transform};
@@ -141,7 +141,8 @@ impl Classifier {
     /// # Ok::<(), eyespot::Error>(())
     /// ```
     pub fn predict(&self, picture: &RgbImage) -> Result<Prediction, Error> {
-        Ok(self.prediction(&self.runner.picture(picture)?))
+        let scores = self.runner.picture(picture)?;
+        Ok(self.prediction(finite(&scores).map_err(|why| Error::Picture(format!("the picture {why}")))?))
     }
 
     /// Names any number of pictures: files, folders (with all that lies in them) and globs. Pictures are read and
@@ -169,7 +170,9 @@ impl Classifier {
         let notes = crate::runner::notes_of(&batch);
         let predicted = batch.paths.into_iter().zip(notes).enumerate().map(|(i, (path, notes))| {
             let result = match &scores {
-                Ok(scores) => Ok(self.prediction(&scores[i * outputs..(i + 1) * outputs])),
+                Ok(scores) => {
+                    finite(&scores[i * outputs..(i + 1) * outputs]).map(|scores| self.prediction(scores))
+                }
                 Err(error) => Err(error.to_string()),
             };
             PathPrediction { label: label(&path), path, result, notes }
@@ -202,13 +205,22 @@ impl Classifier {
         let (samples, notices) = self.labelled(data.as_ref())?;
         let order = (0..samples.len()).collect();
         self.runner.prepare()?;
+        let outputs = self.graph().output_shape().elements();
         let mut scored = Scored::default();
         for batch in Loader::new(&samples, order, self.runner.loading())? {
             let batch = batch?;
-            scored.scores.extend(self.runner.run(&batch.inputs, batch.len())?);
-            scored.labels.extend(batch.labels.iter().map(|&label| label as u32));
+            let scores = self.runner.run(&batch.inputs, batch.len())?;
             scored.noted.extend(batch.notes.into_iter().map(|n| Unreadable::new(n.path, &n.note)));
-            scored.paths.extend(batch.paths);
+            for ((scores, &label), path) in scores.chunks_exact(outputs).zip(&batch.labels).zip(batch.paths) {
+                match finite(scores) {
+                    Ok(scores) => {
+                        scored.scores.extend(scores);
+                        scored.labels.push(label as u32);
+                        scored.paths.push(path);
+                    }
+                    Err(error) => scored.unreadable.push(Unreadable { path, error }),
+                }
+            }
             let unreadable = batch.failures.into_iter().map(|f| Unreadable::new(f.path, &f.cause));
             scored.unreadable.extend(unreadable);
         }

@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::network::Network;
-use crate::runner::{Runner, read_picture};
+use crate::runner::{Runner, finite, read_picture};
 use eyespot_data::features::{Features, UnknownFeature};
 use eyespot_data::{Batch, Transform};
 use eyespot_graph::{Builder, Params, Shape, zoo};
@@ -123,7 +123,9 @@ impl Embedder {
     /// # Errors
     /// A picture the transform can't handle, such as an empty one.
     pub fn embed(&self, picture: &RgbImage) -> Result<Vec<f32>, Error> {
-        self.runner.picture(picture)
+        let vector = self.runner.picture(picture)?;
+        finite(&vector).map_err(|why| Error::Picture(format!("the picture {why}")))?;
+        Ok(vector)
     }
 
     /// The vector of the picture in a file.
@@ -147,7 +149,7 @@ impl Embedder {
     /// A batch's pictures, then its files that can't be read.
     fn embedded(&self, batch: Batch, vectors: Result<Vec<f32>, Error>) -> Vec<PathEmbedding> {
         let row = |i: usize| match &vectors {
-            Ok(vectors) => Ok(vectors[i * self.len()..(i + 1) * self.len()].to_vec()),
+            Ok(vectors) => finite(&vectors[i * self.len()..(i + 1) * self.len()]).map(<[f32]>::to_vec),
             Err(error) => Err(error.to_string()),
         };
         let notes = crate::runner::notes_of(&batch);

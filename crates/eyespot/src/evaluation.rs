@@ -1,6 +1,7 @@
 //! How good a classifier is on labelled pictures.
 
 use crate::{Classifier, Error};
+use eyespot_system::printable_path;
 use eyespot_train::{ClassMetrics, Confidence, Metrics};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -45,7 +46,7 @@ impl Unreadable {
 
 /// That there is nothing to measure.
 pub(crate) fn none_readable(unreadable: &[Unreadable]) -> Error {
-    let first = unreadable.first().map(|u| format!(": {} {}", u.path.display(), u.error));
+    let first = unreadable.first().map(|u| format!(": {} {}", printable_path(&u.path), u.error));
     let (count, first) = (unreadable.len(), first.unwrap_or_default());
     Error::Picture(format!("none of the {count} pictures can be read{first}"))
 }

@@ -5,6 +5,7 @@ use crate::{Error, closest};
 use eyespot_data::Transform;
 use eyespot_formats::{fit_weights, read_weights};
 use eyespot_graph::{Graph, Params, Shape, zoo};
+use eyespot_system::printable;
 use std::path::Path;
 
 /// A network of the zoo by name.
@@ -17,7 +18,7 @@ pub(crate) fn find(name: &str) -> Result<&'static zoo::Network, Error> {
             Some(known) => format!("did you mean `{known}`?"),
             None => format!("known: {}", zoo::names().join(", ")),
         };
-        Error::Usage(format!("there is no network called `{name}`; {hint}"))
+        Error::Usage(format!("there is no network called `{}`; {hint}", printable(name)))
     })
 }
 

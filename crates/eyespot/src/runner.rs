@@ -156,6 +156,19 @@ pub(crate) fn notes_of(batch: &Batch) -> Vec<Vec<String>> {
     batch.paths.iter().map(of).collect()
 }
 
+/// A network's outputs for a picture, unless they aren't numbers: no answer follows from those.
+///
+/// # Errors
+/// Infinity or NaN among them.
+pub(crate) fn finite(outputs: &[f32]) -> Result<&[f32], String> {
+    match outputs.iter().all(|x| x.is_finite()) {
+        true => Ok(outputs),
+        false => Err("gets scores that are not finite numbers: the model's weights are out of all bounds; use another \
+                      model, or train it again with a lower --lr or with --clip 1"
+            .to_owned()),
+    }
+}
+
 /// Reads a picture's file, turned as the camera was held.
 ///
 /// # Errors

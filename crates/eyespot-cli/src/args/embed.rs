@@ -1,6 +1,6 @@
 //! The flags of `eyespot embed`.
 
-use super::TransformArgs;
+use super::{TransformArgs, whole};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -22,11 +22,14 @@ pub struct EmbedArgs {
     /// The table: .npy (for NumPy, with the paths beside it in .paths.txt) or .csv (a column of paths, then the numbers)
     #[arg(long, short, value_name = "FILE")]
     pub output: PathBuf,
+    /// Replace the table where it exists
+    #[arg(long)]
+    pub overwrite: bool,
     /// Pictures computed at once
     #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
     pub batch: u64,
     /// Threads; 0 takes all cores
-    #[arg(long, default_value_t = 0, value_name = "N")]
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = whole::<usize>("threads"))]
     pub threads: usize,
     /// Leave out pictures whose files are damaged, in place of reading what is left and saying so
     #[arg(long, help_heading = "Pictures")]

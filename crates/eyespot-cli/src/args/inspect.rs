@@ -1,5 +1,6 @@
 //! The flags of `eyespot inspect`.
 
+use super::whole;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -22,7 +23,7 @@ pub struct InspectArgs {
     #[arg(long, value_name = "N", conflicts_with = "weights", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub classes: Option<u64>,
     /// Side of the square the network sees, in pixels
-    #[arg(long, value_name = "PIXELS")]
+    #[arg(long, value_name = "PIXELS", value_parser = whole::<u32>("crop"))]
     pub crop: Option<u32>,
     /// One JSON object in place of the table
     #[arg(long, conflicts_with_all = ["filters", "maps"])]
@@ -39,4 +40,7 @@ pub struct InspectArgs {
     /// The figure, a PNG [default: inspect.png]
     #[arg(long, short, value_name = "FILE", help_heading = "Figure")]
     pub output: Option<PathBuf>,
+    /// Replace the figure's file even if eyespot didn't draw it
+    #[arg(long, help_heading = "Figure")]
+    pub overwrite: bool,
 }

@@ -3,6 +3,7 @@
 use super::groups::{Seen, groups};
 use super::{Robustness, VariationAccuracy};
 use crate::evaluation::{Unreadable, none_readable};
+use crate::runner::finite;
 use crate::{Classifier, Error};
 use eyespot_data::vary::{STRENGTHS, Variation, Views};
 use eyespot_data::{Limits, Sample};
@@ -128,6 +129,10 @@ impl<'a> Tally<'a> {
         let mut scores = Vec::new();
         for tensors in tensors.chunks(at_once) {
             scores.extend(self.classifier.runner().run(tensors, tensors.len() / length)?);
+        }
+        if let Err(error) = finite(&scores) {
+            self.unreadable.push(Unreadable { path: sample.path.clone(), error });
+            return Ok(());
         }
         let mut unchanged = false;
         for (view, scores) in scores.chunks_exact(outputs).enumerate() {

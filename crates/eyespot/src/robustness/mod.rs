@@ -7,6 +7,7 @@ mod measure;
 use crate::evaluation::Unreadable;
 use crate::{Classifier, Error};
 use eyespot_data::vary::STRENGTHS;
+use image::RgbImage;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -88,12 +89,20 @@ impl Robustness {
     }
 
     /// A figure of one or several classifiers by name: for each variation the accuracy against the strength, and
-    /// the groups inside the classes from best to worst. Written as a PNG.
+    /// the groups inside the classes from best to worst.
+    ///
+    /// # Errors
+    /// Nothing to draw.
+    pub fn figure(models: &[(&str, &Robustness)]) -> Result<RgbImage, Error> {
+        Ok(figure::draw(models)?)
+    }
+
+    /// Writes [`Robustness::figure`] as a PNG, see [`crate::save_png`].
     ///
     /// # Errors
     /// A file that can't be written.
     pub fn draw(models: &[(&str, &Robustness)], path: &Path) -> Result<(), Error> {
-        Ok(eyespot_figure::save_png(&figure::draw(models)?, path)?)
+        Ok(eyespot_figure::save_png(&Self::figure(models)?, path)?)
     }
 }
 

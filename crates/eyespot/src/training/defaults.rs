@@ -6,6 +6,7 @@ use crate::{Error, TrainingOptions};
 use eyespot_data::features::{Features, UnknownFeature};
 use eyespot_data::{Dataset, Layout};
 use eyespot_graph::{Optimizer, zoo};
+use eyespot_system::printable_path;
 use eyespot_train::{Loss, Schedule, Settings};
 use std::path::PathBuf;
 
@@ -22,7 +23,7 @@ pub(super) fn network(options: &TrainingOptions) -> Result<Option<&'static zoo::
         Some(network) => Ok(Some(network)),
         None => Err(Error::Usage(format!(
             "{}: which network are these weights for? say it with --model, such as --model resnet50",
-            weights.display()
+            printable_path(weights)
         ))),
     }
 }
@@ -150,10 +151,6 @@ pub(super) fn resolve(
         o.mean.get_or_insert(preset.mean);
         o.std.get_or_insert(preset.std);
     }
-    if o.output.is_none() {
-        let what = o.features.iter().chain(&o.model).cloned().collect::<Vec<_>>().join("-");
-        o.output = Some(new_run(&dataset.path, &what));
-    }
     Ok(o)
 }
 
@@ -208,10 +205,21 @@ fn cache_folder() -> Option<PathBuf> {
     Some(base.join("eyespot").join("features"))
 }
 
-/// The next free folder in `runs/`, named after the photos and what learns.
-fn new_run(data: &std::path::Path, what: &str) -> PathBuf {
-    let data = data.canonicalize().unwrap_or_else(|_| data.to_owned());
+/// A new folder in `runs/`, named after the photos and what learns. It is made, so that a run that begins at the same
+/// moment takes another one.
+pub(super) fn new_run(o: &TrainingOptions, dataset: &Dataset) -> Result<PathBuf, Error> {
+    let runs = PathBuf::from("runs");
+    std::fs::create_dir_all(&runs).map_err(|e| Error::file(&runs, e))?;
+    let data = dataset.path.canonicalize().unwrap_or_else(|_| dataset.path.clone());
     let name = data.file_stem().map_or("run".into(), |name| name.to_string_lossy().into_owned());
-    let folder = |n: u32| PathBuf::from("runs").join(format!("{name}-{what}-{n}"));
-    (1..).map(folder).find(|folder| !folder.exists()).unwrap_or_else(|| folder(0))
+    let what = o.features.iter().chain(&o.model).cloned().collect::<Vec<_>>().join("-");
+    let mut number = 1u64;
+    loop {
+        let folder = runs.join(format!("{name}-{what}-{number}"));
+        match std::fs::create_dir(&folder) {
+            Ok(()) => return Ok(folder),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
+            Err(e) => return Err(Error::file(&folder, e)),
+        }
+    }
 }

@@ -12,11 +12,12 @@ use crate::{Error, TrainingOptions, remarks};
 use eyespot_cpu::Cpu;
 use eyespot_data::{Dataset, SplitOptions, Transform};
 use eyespot_formats::ModelFile;
+use eyespot_system::printable;
 use eyespot_train::{EpochRecord, Job, RunFolder, Source};
 use listener::Through;
 pub use listener::{Beginning, Listener};
 use pictures::Remarks;
-use run_folder::Outputs;
+use run_folder::{Earlier, Outputs};
 use std::path::PathBuf;
 
 /// Trains a classifier.
@@ -36,7 +37,7 @@ use std::path::PathBuf;
 #[derive(Debug, Clone)]
 pub struct Training {
     options: TrainingOptions,
-    resume: bool,
+    earlier: Earlier,
 }
 
 /// What came out of a training run.
@@ -69,13 +70,20 @@ impl Training {
 
     /// Trains as these settings say, such as those of a `config.toml`.
     pub fn with_options(options: TrainingOptions) -> Self {
-        Self { options, resume: false }
+        Self { options, earlier: Earlier::Keep }
     }
 
     /// Goes on with the run in [`Training::output`] where it was stopped, to the same model as if it had never
     /// been.
     pub fn resume(mut self, resume: bool) -> Self {
-        self.resume = resume;
+        self.earlier = if resume { Earlier::Resume } else { Earlier::Keep };
+        self
+    }
+
+    /// Begins anew in the folder of an earlier run, whose files are removed. Others stay, and a folder that no run
+    /// made is refused.
+    pub fn replace(mut self, replace: bool) -> Self {
+        self.earlier = if replace { Earlier::Replace } else { Earlier::Keep };
         self
     }
 
@@ -183,6 +191,7 @@ impl Training {
                 "there are no photos named; give the folder that holds them".to_owned(),
             ));
         };
+        self.options.check()?;
         let features = defaults::features(&self.options)?;
         let network = defaults::network(&self.options)?;
         let seed = self.options.seed.unwrap_or(0);
@@ -192,13 +201,17 @@ impl Training {
             Some(network) => network,
             None => defaults::network_for(&self.options, &dataset)?,
         };
-        let options = defaults::resolve(self.options, network, &dataset)?;
+        let mut options = defaults::resolve(self.options, network, &dataset)?;
         dataset.notices.iter().for_each(|notice| listener.notice(notice));
 
         let plan = network::plan(&options, network, features, dataset.classes.len(), listener)?;
         let settings = defaults::settings(&options, plan.loss);
         settings.check()?;
-        let outputs = Outputs::open(&options, self.resume)?;
+        if options.output.is_none() {
+            options.output = Some(defaults::new_run(&options, &dataset)?);
+        }
+        let outputs = Outputs::open(&options, self.earlier)?;
+        let folder = outputs.folder.path().to_owned();
         let photos = photos(&dataset);
         let device = Cpu::new(options.threads.unwrap_or(0));
         let context = Context {
@@ -209,12 +222,12 @@ impl Training {
             unreadable: Remarks::default(),
             noted: Remarks::default(),
         };
-        listener.begin(&Beginning::new(&context, outputs.folder.clone()));
+        listener.begin(&Beginning::new(&context, folder.clone()));
         let Sources { mut train, mut validation, transform } = match &plan.frozen {
             Some(frozen) => features::sources(&context, frozen, listener)?,
             None => pictures::sources(&context)?,
         };
-        let run = match self.resume {
+        let run = match self.earlier == Earlier::Resume {
             true => RunFolder::resume(&outputs.folder),
             false => RunFolder::new(&outputs.folder),
         };
@@ -260,7 +273,7 @@ impl Training {
         model.write(&outputs.model())?;
         context.tell_remarks(listener);
         Ok(Trained {
-            folder: outputs.folder,
+            folder,
             accuracy,
             validation_images,
             best_epoch: outcome.best_epoch,
@@ -341,7 +354,7 @@ fn check_classes(dataset: &Dataset) -> Result<(), Error> {
             format!(
                 "there is only one class ({}); telling pictures apart takes two: put the pictures of each class \
                  into a folder of its own",
-                classes.join(", ")
+                printable(&classes.join(", "))
             ),
         )),
     }
