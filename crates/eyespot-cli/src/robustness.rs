@@ -4,6 +4,7 @@ use crate::args::EvaluateArgs;
 use crate::progress::duration;
 use crate::{model, output};
 use eyespot::{Classifier, Robustness, Variation};
+use eyespot_system::{printable, printable_path};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::fmt::Write;
@@ -21,12 +22,20 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
     let (named, data) = model::load_all(&args.paths, &args.published, &args.transform)?;
     let (names, classifiers): (Vec<String>, Vec<Classifier>) = named
         .into_iter()
-        .map(|(name, classifier)| (name, classifier.threads(args.threads).batch(args.batch as usize)))
+        .map(|(name, classifier)| {
+            (
+                name,
+                classifier
+                    .threads(args.threads)
+                    .batch(args.batch as usize)
+                    .include_training(args.include_training),
+            )
+        })
         .unzip();
     let measured = measure(&classifiers, &data)?;
     for (name, robustness) in names.iter().zip(&measured) {
         for notice in &robustness.notices {
-            let whose = if names.len() > 1 { format!("{name}: ") } else { String::new() };
+            let whose = if names.len() > 1 { format!("{}: ", printable(name)) } else { String::new() };
             output::warning(&format!("{whose}{notice}"));
         }
     }
@@ -38,10 +47,10 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
     } else {
         output::write(text(&models).as_bytes())?;
         for failure in models.first().iter().flat_map(|(_, robustness)| &robustness.unreadable) {
-            output::error(&format!("left out: {} {}", failure.path.display(), failure.error));
+            output::error(&format!("left out: {} {}", printable_path(&failure.path), failure.error));
         }
     }
-    output::say(&format!("figure: {}", figure.display()));
+    output::say(&format!("figure: {}", printable_path(&figure)));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -161,7 +170,13 @@ fn groups(out: &mut String, name: &str, robustness: &Robustness, alone: bool) ->
         let width = robustness.groups.iter().map(|g| g.class.chars().count()).max().unwrap_or(5).max(5);
         writeln!(out, "{:width$}  pictures  accuracy in %", "class")?;
         for group in &robustness.groups {
-            writeln!(out, "{:width$}  {:8}  {:13.1}", group.class, group.images, 100.0 * group.accuracy)?;
+            writeln!(
+                out,
+                "{:width$}  {:8}  {:13.1}",
+                printable(&group.class),
+                group.images,
+                100.0 * group.accuracy
+            )?;
         }
     }
     let Some(worst) = robustness.worst_group() else { return Ok(()) };
@@ -170,8 +185,8 @@ fn groups(out: &mut String, name: &str, robustness: &Robustness, alone: bool) ->
         out,
         "\n{whose}worst group: {} pictures of {}, {:.1} % right, such as",
         worst.images,
-        worst.class,
+        printable(&worst.class),
         100.0 * worst.accuracy
     )?;
-    worst.examples.iter().try_for_each(|path| writeln!(out, "  {}", path.display()))
+    worst.examples.iter().try_for_each(|path| writeln!(out, "  {}", printable_path(path)))
 }

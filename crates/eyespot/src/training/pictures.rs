@@ -2,11 +2,12 @@
 
 use super::{Context, Part, Sources};
 use crate::Error;
+use crate::evaluation::unreadable_class;
 use crate::options::AugmentKind;
 use eyespot_data::{Augment, Layout, Loader, LoaderOptions, Sample};
 use eyespot_train::{Batch, Source, TrainError, Visit};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 /// Photos that couldn't be read, with their causes, by file.
@@ -18,6 +19,9 @@ pub(super) struct PictureSource {
     labels: Vec<u32>,
     options: LoaderOptions,
     unreadable: Unreadable,
+    classes: Vec<String>,
+    /// Whether these are the photos to learn from.
+    learning: bool,
 }
 
 impl PictureSource {
@@ -33,7 +37,9 @@ impl PictureSource {
         };
         let labels = samples.iter().map(|sample| sample.label as u32).collect();
         let unreadable = Arc::clone(&context.unreadable);
-        Self { samples: samples.to_vec(), labels, options, unreadable }
+        let classes = context.dataset.classes.clone();
+        let learning = std::ptr::eq(samples, &*context.dataset.train);
+        Self { samples: samples.to_vec(), labels, options, unreadable, classes, learning }
     }
 }
 
@@ -68,7 +74,15 @@ impl Source for PictureSource {
                 visit(Batch { inputs: &batch.inputs, labels: &labels, soft, samples: &batch.indices })?;
             }
         }
-        Ok(())
+        let unreadable = self.unreadable.lock().unwrap_or_else(|e| e.into_inner());
+        if !self.learning || unreadable.is_empty() {
+            return Ok(());
+        }
+        let failed = |path: &Path| unreadable.get(path).map(String::as_str);
+        match unreadable_class(&self.classes, &self.samples, failed) {
+            Some(text) => Err(TrainError::Data(text)),
+            None => Ok(()),
+        }
     }
 }
 
