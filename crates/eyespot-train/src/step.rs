@@ -118,13 +118,9 @@ impl Stepper {
     }
 
     fn advice(&self) -> String {
-        let clip = if self.settings.clip_norm.is_none() {
-            ", or limit the gradient's norm with --clip 1"
-        } else {
-            ""
-        };
+        let clip = if self.settings.clip_norm.is_none() { ", or limit the gradient's norm" } else { "" };
         let rate = self.settings.learning_rate;
-        format!("; the learning rate {rate} is probably too high: try --lr {}{clip}", rate / 10.0)
+        format!("; the learning rate {rate} is probably too high: try {}{clip}", rate / 10.0)
     }
 
     fn cause(&self, batch: &Batch<'_>, scores: &[f32], step: u64) -> String {

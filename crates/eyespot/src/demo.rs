@@ -53,8 +53,15 @@ impl Demo {
     /// Draws the pictures, trains on them and names some, all into `folder`, which is emptied of an earlier demo.
     ///
     /// # Errors
-    /// A folder that can't be written.
+    /// A folder that can't be written, and factors that are all 0.
     pub fn run(&self, folder: &Path, listener: &mut dyn Listener) -> Result<DemoResult, Error> {
+        if self.factors == Factors::all(0.0) {
+            return Err(Error::Usage(
+                "nothing varies, so that all pictures of a kind are the same one and there is nothing to learn; give \
+                 one factor a strength above 0, such as --vary viewpoint=0.5"
+                    .to_owned(),
+            ));
+        }
         let (pictures, run) = (folder.join("pictures"), folder.join("run"));
         for old in [&pictures, &run] {
             if old.exists() {

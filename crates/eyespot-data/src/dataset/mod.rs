@@ -300,8 +300,15 @@ fn class_notices(dataset: &Dataset, classes_given: bool) -> Vec<String> {
 
 /// A file as named below the data set's folder.
 fn relative<'a>(root: &Path, path: &'a Path) -> &'a Path {
-    let folder = if root.is_file() { root.parent().unwrap_or(root) } else { root };
-    path.strip_prefix(folder).unwrap_or(path)
+    path.strip_prefix(folder_of(root)).unwrap_or(path)
+}
+
+/// The folder of a data set, or of a table.
+fn folder_of(root: &Path) -> &Path {
+    match root.is_file() {
+        true => root.parent().unwrap_or(root),
+        false => root,
+    }
 }
 
 /// The first few of many names.
