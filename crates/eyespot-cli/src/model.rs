@@ -56,7 +56,8 @@ fn from_weights(
     Ok(Some((model.clone(), Classifier::from_weights(model, weights, classes, Some(transform))?)))
 }
 
-fn from_run(model: &Path, changes: &TransformArgs) -> anyhow::Result<Classifier> {
+/// A run folder or model file.
+pub fn from_run(model: &Path, changes: &TransformArgs) -> anyhow::Result<Classifier> {
     let classifier = Classifier::load(model)?;
     let transform = changed(classifier.transform(), changes)?;
     Ok(classifier.with_transform(transform)?)
@@ -83,6 +84,7 @@ fn pictures_or_model_missing(path: &Path) -> Error {
     })
 }
 
+/// Whether this is a run folder with a model, or a model file.
 pub fn is_model(path: &Path) -> bool {
     path.join("model.safetensors").is_file() || path.extension().is_some_and(|e| e == "safetensors")
 }

@@ -22,7 +22,15 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
     let (named, data) = model::load_all(&args.paths, &args.published, &args.transform)?;
     let (names, classifiers): (Vec<String>, Vec<Classifier>) = named
         .into_iter()
-        .map(|(name, classifier)| (name, classifier.threads(args.threads).batch(args.batch as usize)))
+        .map(|(name, classifier)| {
+            (
+                name,
+                classifier
+                    .threads(args.threads)
+                    .batch(args.batch as usize)
+                    .include_training(args.include_training),
+            )
+        })
         .unzip();
     let figure = args.output.clone().unwrap_or_else(|| PathBuf::from("robustness.png"));
     output::check_figure(&figure, args.overwrite)?;

@@ -93,6 +93,38 @@ fn an_image_reached_through_a_link_is_used_once() {
     assert!(data.duplicates[0].path.ends_with("a/link.png") && data.duplicates[0].of.ends_with("a/1.png"));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_link_back_to_the_data_set_takes_no_image_from_its_class() {
+    let root = folder(&[("a/1.png", 1), ("b/2.png", 2), ("b/3.png", 3)]);
+    std::os::unix::fs::symlink(root.path(), root.path().join("b/loop")).unwrap();
+    std::os::unix::fs::symlink(root.path().join("b/3.png"), root.path().join("a/3.png")).unwrap();
+    let data = open(root.path(), 0.0);
+    assert_eq!(names(root.path(), &data.train), ["a/1.png", "b/2.png", "b/3.png"]);
+    assert_eq!(data.train.iter().map(|sample| sample.label).collect::<Vec<_>>(), [0, 1, 1]);
+    assert!(data.duplicates.iter().all(|duplicate| !duplicate.contradicts), "{:?}", data.duplicates);
+    // Two links to one file elsewhere contradict each other.
+    let elsewhere = folder(&[("pool/x.png", 9)]);
+    for class in ["a", "b"] {
+        let link = root.path().join(class).join("x.png");
+        std::os::unix::fs::symlink(elsewhere.path().join("pool/x.png"), link).unwrap();
+    }
+    let data = open(root.path(), 0.0);
+    assert_eq!(data.train.len(), 3);
+    assert!(data.duplicates.iter().filter(|duplicate| duplicate.contradicts).count() >= 2);
+}
+
+#[test]
+fn a_file_that_stands_twice_in_a_table_is_used_once_or_left_out() {
+    let root = folder(&[("1.png", 1), ("2.png", 2), ("3.png", 3)]);
+    let table = root.path().join("table.csv");
+    std::fs::write(&table, "path,label\n1.png,dog\n2.png,dog\n3.png,cat\n2.png,cat\n3.png,cat\n").unwrap();
+    let data = open(&table, 0.0);
+    assert_eq!(names(root.path(), &data.train), ["1.png", "3.png"]);
+    let contradicts: Vec<bool> = data.duplicates.iter().map(|duplicate| duplicate.contradicts).collect();
+    assert_eq!(contradicts, [true, true, false]);
+}
+
 #[test]
 fn empty_and_missing_files_are_no_copies_of_each_other() {
     let root = folder(&[("a/1.png", 1), ("b/1.png", 2)]);

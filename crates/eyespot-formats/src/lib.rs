@@ -14,6 +14,7 @@ mod cause;
 mod element;
 mod error;
 mod fit;
+mod learned;
 mod limits;
 mod misfit;
 mod model_file;
@@ -25,6 +26,7 @@ mod weights;
 
 pub use error::{FormatError, ReadError};
 pub use fit::{Fitted, fit_weights};
+pub use learned::{Fingerprint, MAX_FINGERPRINTS};
 pub use misfit::{Misfit, Misshaped};
 pub use model_file::{FORMAT_VERSION, ModelFile};
 pub use npy::NpyWriter;

@@ -1,13 +1,15 @@
 //! The eyespot model file: a trained classifier in one `model.safetensors`.
 
 use crate::error::{damaged, unsupported};
+use crate::learned::{self, Fingerprint, MAX_FINGERPRINTS};
 use crate::limits::Budget;
 use crate::safetensors_file::{self, Contents};
 use crate::weights::read_file;
 use crate::{FormatError, ReadError, write_safetensors};
 use eyespot_graph::{Graph, Params};
+use eyespot_system::printable;
 use serde::de::DeserializeOwned;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 /// The version of the model file that this version of eyespot writes, and the only one it reads.
@@ -19,12 +21,14 @@ const GRAPH_KEY: &str = "eyespot.graph";
 const CLASSES_KEY: &str = "eyespot.classes";
 const TRANSFORM_KEY: &str = "eyespot.transform";
 const TRAINING_KEY: &str = "eyespot.training";
+const LEARNED_FROM_KEY: &str = "eyespot.learned_from";
 
 /// A trained classifier: all that is needed to use it.
 ///
 /// The file is an ordinary safetensors file with the weights as `f32` under torchvision's names; everything else is
 /// JSON text in its metadata under `eyespot.format_version`, `eyespot.writer`, `eyespot.graph`, `eyespot.classes`,
-/// `eyespot.transform` and `eyespot.training`. The same model gives the same bytes.
+/// `eyespot.transform` and `eyespot.training`; `eyespot.learned_from` holds 32 hexadecimal digits per image and may be
+/// absent. The same model gives the same bytes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelFile {
     /// The network.
@@ -37,6 +41,9 @@ pub struct ModelFile {
     pub transform: serde_json::Value,
     /// How it was trained and how well it did.
     pub training: serde_json::Value,
+    /// The images it learned from, so that it isn't measured on them; empty where they aren't known. At most
+    /// [`crate::MAX_FINGERPRINTS`].
+    pub learned_from: BTreeSet<Fingerprint>,
 }
 
 impl ModelFile {
@@ -73,6 +80,7 @@ impl ModelFile {
             classes: json(&metadata, CLASSES_KEY)?,
             transform: json(&metadata, TRANSFORM_KEY)?,
             training: json(&metadata, TRAINING_KEY)?,
+            learned_from: learned::from_text(metadata.get(LEARNED_FROM_KEY).map_or("", String::as_str))?,
         };
         model.check().map_err(damaged)?;
         Ok(model)
@@ -80,7 +88,7 @@ impl ModelFile {
 
     fn metadata(&self) -> serde_json::Result<BTreeMap<String, String>> {
         let entry = |key: &str, text: String| (key.to_owned(), text);
-        Ok(BTreeMap::from([
+        let mut metadata = BTreeMap::from([
             entry("format", "pt".to_owned()),
             entry(VERSION_KEY, FORMAT_VERSION.to_string()),
             entry(WRITER_KEY, format!("eyespot {}", env!("CARGO_PKG_VERSION"))),
@@ -88,7 +96,11 @@ impl ModelFile {
             entry(CLASSES_KEY, serde_json::to_string(&self.classes)?),
             entry(TRANSFORM_KEY, serde_json::to_string(&self.transform)?),
             entry(TRAINING_KEY, serde_json::to_string(&self.training)?),
-        ]))
+        ]);
+        if !self.learned_from.is_empty() {
+            metadata.extend([entry(LEARNED_FROM_KEY, learned::to_text(&self.learned_from))]);
+        }
+        Ok(metadata)
     }
 
     /// That graph, weights and classes belong together.
@@ -112,6 +124,14 @@ impl ModelFile {
         let (outputs, classes) = (self.graph.output_shape().elements(), self.classes.len());
         if outputs != classes && !(outputs == 1 && classes == 2) {
             return Err(format!("the network has {outputs} outputs, but there are {classes} class names"));
+        }
+        let mut names = HashSet::new();
+        if let Some(twice) = self.classes.iter().find(|name| !names.insert(name.as_str())) {
+            return Err(format!("there are two classes called {}", printable(twice)));
+        }
+        if self.learned_from.len() > MAX_FINGERPRINTS {
+            let count = self.learned_from.len();
+            return Err(format!("it can remember {MAX_FINGERPRINTS} images, not {count}"));
         }
         Ok(())
     }

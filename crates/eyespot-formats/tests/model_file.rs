@@ -4,7 +4,7 @@ mod support;
 
 use eyespot_formats::{ModelFile, read_weights, safetensors_bytes};
 use eyespot_graph::{Builder, Graph, Params, Shape, initialise, ops::Conv2d};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 fn graph() -> Graph {
     let mut b = Builder::new("tiny", Shape::map(3, 8, 8));
@@ -26,6 +26,7 @@ fn model() -> ModelFile {
         classes: vec!["ants".to_owned(), "bées \"2\"".to_owned()],
         transform: serde_json::json!({"resize": 256, "mean": [0.485, 0.456, 0.406]}),
         training: serde_json::json!({"epochs": 3, "accuracy": 0.5}),
+        learned_from: BTreeSet::from([[0xab; 16], *b"an image's hash "]),
     }
 }
 
@@ -150,4 +151,22 @@ fn missing_files_and_folders_are_named() {
     assert!(error.contains("none.pth") && error.contains("can't read"), "{error}");
     let error = read_weights(folder.path()).expect_err("a folder").to_string();
     assert!(error.contains("is a folder"), "{error}");
+}
+
+#[test]
+fn the_images_it_learned_from_may_be_unknown_but_not_damaged() {
+    let unknown = ModelFile::from_bytes(&with_metadata("eyespot.learned_from", None)).expect("reads");
+    assert!(unknown.learned_from.is_empty());
+    for damaged in ["abc", "no hexadecimal digits, 32 of them", "é"] {
+        refused(&with_metadata("eyespot.learned_from", Some(damaged)), "the list of images it learned from");
+    }
+}
+
+#[test]
+fn two_classes_of_one_name_are_refused() {
+    refused(&with_metadata("eyespot.classes", Some(r#"["ants","ants"]"#)), "two classes called ants");
+    let twice = ModelFile { classes: vec!["a".to_owned(), "a".to_owned()], ..model() };
+    let folder = tempfile::tempdir().expect("a folder");
+    let error = twice.write(&folder.path().join("m.safetensors")).expect_err("refused").to_string();
+    assert!(error.contains("two classes called a"), "{error}");
 }

@@ -157,7 +157,7 @@ impl FeatureCache {
             known.iter().chain(foreign).map(|(&(digest, view), f)| (digest, view, f.as_slice())).collect();
         records.sort_unstable_by_key(|record| (record.0, record.1));
         cache_file::write(path, length, &records).map_err(|error| {
-            TrainError::Data(format!("features can't be kept: {error}; choose another folder for the cache"))
+            TrainError::Data(format!("features can't be kept: {error}; choose another folder with --cache"))
         })
     }
 }

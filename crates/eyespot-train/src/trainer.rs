@@ -17,8 +17,8 @@ pub struct Job<'a> {
     pub graph: &'a Graph,
     /// The weights to start from.
     pub params: &'a Params,
-    /// How many classes the labels tell apart.
-    pub classes: usize,
+    /// The names of the classes that the labels tell apart.
+    pub classes: &'a [String],
     /// How it is trained.
     pub settings: &'a Settings,
     /// The images to learn from.
@@ -107,14 +107,14 @@ impl<'a> Run<'a> {
     fn begin(job: Job<'a>, observer: &mut dyn Observer) -> Result<Self, TrainError> {
         let settings = job.settings;
         settings.check()?;
-        let told = settings.loss.check(job.graph, job.classes)?;
+        let told = settings.loss.check(job.graph, job.classes.len())?;
         let classes = imbalance::look(job.train.labels(), job.classes, settings)?;
         let samples = job.train.labels().len();
         let batch = settings.batch(samples);
         check_input(&job)?;
         check_batch_norm(job.graph, samples, batch)?;
         if settings.patience.is_some() && job.validation.is_none() {
-            let text = "patience needs validation images to stop by; give some, or leave patience out";
+            let text = "patience needs validation images to stop by; give some, or leave --patience out";
             return Err(TrainError::Settings(text.to_owned()));
         }
         for notice in told.iter().chain(&classes.notices) {
@@ -326,7 +326,7 @@ fn check_batch_norm(graph: &Graph, samples: usize, batch: usize) -> Result<(), T
     match norms {
         Some(node) if last == 1 => Err(TrainError::Settings(format!(
             "the last batch of an epoch has 1 image ({samples} images in batches of {batch}), so the batch norm \
-             `{}` would see a single number per channel and could only answer its bias; choose a batch size of at \
+             `{}` would see a single number per channel and could only answer its bias; choose a --batch-size of at \
              least 2 that doesn't leave one image over",
             node.name
         ))),

@@ -86,8 +86,9 @@ fn run(
     told: &mut Told,
 ) -> Result<Outcome, TrainError> {
     let classes = graph.output_shape().elements().max(2);
+    let classes: Vec<String> = (0..classes).map(|class| format!("kind-{class}")).collect();
     let validation = validation.map(|source| source as &mut dyn Source);
-    let job = Job { device: &Plain, graph, params, classes, settings, train, validation, run };
+    let job = Job { device: &Plain, graph, params, classes: &classes, settings, train, validation, run };
     eyespot_train::train(job, told)
 }
 
@@ -318,8 +319,10 @@ fn uneven_classes_are_told() {
     let mut source = InMemory::new(vec![0.1; 30 * INPUTS], labels, INPUTS, 1).unwrap();
     let mut told = Told::default();
     run(&graph, &initialise(&graph, 1), &settings(), &mut source, None, None, &mut told).unwrap();
-    assert!(told.notices.iter().any(|n| n.contains("26") && n.contains("balance")), "{:?}", told.notices);
-    assert!(told.notices.iter().any(|n| n.contains("class 2 has no image")), "{:?}", told.notices);
+    let uneven = "the largest class, kind-0, has 26 images, the smallest, kind-1, 4";
+    let told_so = told.notices.iter().any(|n| n.contains(uneven) && n.contains("--balance weights"));
+    assert!(told_so, "{:?}", told.notices);
+    assert!(told.notices.iter().any(|n| n.contains("the class kind-2 has no image")), "{:?}", told.notices);
 }
 
 #[test]

@@ -95,8 +95,8 @@ fn learn(
     observer: &mut dyn Observer,
 ) -> anyhow::Result<Params> {
     let train_on: &mut InMemory = &mut pictures.source()?;
-    let job =
-        Job { device, graph, params, classes: 2, settings, train: train_on, validation: None, run: None };
+    let classes = &["label 0", "label 1"].map(String::from);
+    let job = Job { device, graph, params, classes, settings, train: train_on, validation: None, run: None };
     Ok(train(job, observer)?.params)
 }
 

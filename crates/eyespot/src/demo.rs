@@ -56,8 +56,15 @@ impl Demo {
     /// replaced.
     ///
     /// # Errors
-    /// A folder that holds anything else, or that can't be written.
+    /// A folder that holds anything else, or that can't be written; factors that are all 0.
     pub fn run(&self, folder: &Path, listener: &mut dyn Listener) -> Result<DemoResult, Error> {
+        if self.factors == Factors::all(0.0) {
+            return Err(Error::Usage(
+                "nothing varies, so that all pictures of a kind are the same one and there is nothing to learn; give \
+                 one factor a strength above 0, such as --vary viewpoint=0.5"
+                    .to_owned(),
+            ));
+        }
         let owned = OwnedFolder::claim(folder, "demo")?;
         let (pictures, run) = (owned.path().join("pictures"), owned.path().join("run"));
         let contact_sheet = owned.path().join("contact-sheet.png");

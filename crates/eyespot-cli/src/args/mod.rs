@@ -154,12 +154,21 @@ pub struct PredictArgs {
 /// `eyespot evaluate`.
 #[derive(Debug, Args)]
 pub struct EvaluateArgs {
-    /// A run folder or model file, then the labelled pictures (with --model: only the pictures); with --robustness
-    /// any number of runs and model files before the pictures
+    /// A run folder or model file, then the labelled images: a folder or a CSV (with --model: only the images). A run
+    /// alone is measured on its own validation images; with --robustness any number of runs and model files come before
+    /// the images
     #[arg(required = true, value_name = "RUN_OR_MODEL | DATA")]
     pub paths: Vec<PathBuf>,
     #[command(flatten)]
     pub published: PublishedArgs,
+    /// Reject predictions with a probability below this (0..1): tells the share that is accepted and how often those are
+    /// right
+    #[arg(long, value_name = "P", value_parser = probability, conflicts_with = "robustness")]
+    pub threshold: Option<f32>,
+    /// Also measure images that the model learned from, which are otherwise known by their content and left out. How well
+    /// it knows those says little about new ones
+    #[arg(long)]
+    pub include_training: bool,
     /// Also vary the pictures in light, viewpoint, scale, occlusion and background, in five strengths each, and find
     /// the groups inside each class that are told worst: a table and a figure of one or several models
     #[arg(long)]

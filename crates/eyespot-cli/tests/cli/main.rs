@@ -2,6 +2,7 @@
 
 mod config;
 mod embed;
+mod evaluate;
 mod features;
 mod inspect;
 mod predict;

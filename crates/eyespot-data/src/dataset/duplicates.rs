@@ -1,7 +1,7 @@
 //! Images that are there more than once, found by content.
 
 use super::part::Part;
-use super::{Dataset, relative};
+use super::{Dataset, folder_of, relative};
 use crate::sample::content_hashes;
 use crate::{Limits, Sample};
 use eyespot_system::printable_path;
@@ -45,22 +45,29 @@ pub(super) fn remove(dataset: &mut Dataset, limits: &Limits) {
     }
     let mut unused = vec![false; samples.len()];
     let mut duplicates: Vec<(usize, Duplicate)> = Vec::new();
-    for group in groups.into_values().filter(|group| group.len() > 1) {
+    let mut leave_out = |index: usize, of: usize, contradicts: bool| {
+        unused[index] = true;
+        let (part, path) = (samples[index].0, samples[index].1.path.clone());
+        let (of_part, of) = (samples[of].0, samples[of].1.path.clone());
+        duplicates.push((index, Duplicate { path, of, contradicts, part, of_part }));
+    };
+    for mut group in groups.into_values().filter(|group| group.len() > 1) {
         let label = |index: usize| samples[index].1.label;
-        let first = group[0];
-        let other = group.iter().copied().find(|&index| label(index) != label(first));
-        for &index in &group {
-            let of = match other {
-                Some(other) if label(index) == label(first) => other,
-                _ => first,
-            };
-            if index == of {
-                continue;
+        let unlike = |group: &[usize]| group.iter().copied().find(|&index| label(index) != label(group[0]));
+        if unlike(&group).is_some() {
+            for (link, place) in links(&dataset.path, &samples, &group) {
+                leave_out(link, place, false);
+                group.retain(|index| *index != link);
             }
-            unused[index] = true;
-            let (part, path) = (samples[index].0, samples[index].1.path.clone());
-            let (of_part, of) = (samples[of].0, samples[of].1.path.clone());
-            duplicates.push((index, Duplicate { path, of, contradicts: other.is_some(), part, of_part }));
+        }
+        let (first, other) = (group[0], unlike(&group));
+        for &index in &group {
+            match other {
+                Some(other) if label(index) == label(first) => leave_out(index, other, true),
+                Some(_) => leave_out(index, first, true),
+                None if index != first => leave_out(index, first, false),
+                None => {}
+            }
         }
     }
     // Groups come in no order of their own.
@@ -72,6 +79,23 @@ pub(super) fn remove(dataset: &mut Dataset, limits: &Limits) {
     dataset.duplicates = duplicates.into_iter().map(|(_, duplicate)| duplicate).collect();
     let notices = notices(dataset);
     dataset.notices.extend(notices);
+}
+
+/// The images of a group that are links to others of it, with the place of each. A link in a folder of another class,
+/// such as one that leads back to the whole data set, says nothing against the class of the image's own folder.
+fn links(root: &Path, samples: &[(Part, &Sample)], group: &[usize]) -> Vec<(usize, usize)> {
+    let Ok(folder) = folder_of(root).canonicalize() else { return Vec::new() };
+    let path = |index: usize| samples[index].1.path.as_path();
+    let real: Vec<Option<PathBuf>> = group.iter().map(|&index| path(index).canonicalize().ok()).collect();
+    let in_place: Vec<bool> = group
+        .iter()
+        .zip(&real)
+        .map(|(&index, real)| real.as_deref() == Some(folder.join(relative(root, path(index))).as_path()))
+        .collect();
+    let place_of =
+        |wanted: &PathBuf| (0..group.len()).find(|&n| in_place[n] && real[n].as_ref() == Some(wanted));
+    let link = |n: usize| Some((group[n], group[place_of(real[n].as_ref()?)?]));
+    (0..group.len()).filter(|&n| !in_place[n]).filter_map(link).collect()
 }
 
 /// Files of each kind that are named.

@@ -71,6 +71,8 @@ pub struct Dataset {
     pub notices: Vec<String>,
     /// Images that aren't used because others have the same content.
     pub duplicates: Vec<Duplicate>,
+    /// The part of each image whose class isn't among [`SplitOptions::classes`].
+    unknown: Vec<Part>,
     divided: bool,
 }
 
@@ -164,6 +166,12 @@ impl Dataset {
         }
     }
 
+    /// How many images [`Dataset::evaluation`] lacks because their class isn't among [`SplitOptions::classes`].
+    pub fn evaluation_unknown(&self) -> usize {
+        let measured = self.measured();
+        self.unknown.iter().filter(|part| measured.is_none_or(|measured| measured == **part)).count()
+    }
+
     /// The duplicates that [`Dataset::evaluation`] lacks.
     pub fn evaluation_duplicates(&self) -> impl Iterator<Item = &Duplicate> {
         let measured = self.measured();
@@ -221,12 +229,12 @@ fn number(path: &Path, listing: Listing, options: &SplitOptions) -> Result<Datas
         test: Vec::new(),
         notices: Vec::new(),
         duplicates: Vec::new(),
+        unknown: Vec::new(),
         classes: Vec::new(),
     };
-    let mut left_out = 0;
     for found in found {
         let Some(&label) = index.get(found.class.as_str()) else {
-            left_out += 1;
+            dataset.unknown.push(found.part.unwrap_or(Part::Train));
             continue;
         };
         let sample = match found.memory {
@@ -239,7 +247,8 @@ fn number(path: &Path, listing: Listing, options: &SplitOptions) -> Result<Datas
             Some(Part::Test) => dataset.test.push(sample),
         }
     }
-    if left_out > 0 {
+    if !dataset.unknown.is_empty() {
+        let left_out = dataset.unknown.len();
         notices.push(format!(
             "{left_out} pictures are left out: the model knows no class called {}",
             some_of(&unknown)
@@ -291,8 +300,15 @@ fn class_notices(dataset: &Dataset, classes_given: bool) -> Vec<String> {
 
 /// A file as named below the data set's folder.
 fn relative<'a>(root: &Path, path: &'a Path) -> &'a Path {
-    let folder = if root.is_file() { root.parent().unwrap_or(root) } else { root };
-    path.strip_prefix(folder).unwrap_or(path)
+    path.strip_prefix(folder_of(root)).unwrap_or(path)
+}
+
+/// The folder of a data set, or of a table.
+fn folder_of(root: &Path) -> &Path {
+    match root.is_file() {
+        true => root.parent().unwrap_or(root),
+        false => root,
+    }
 }
 
 /// The first few of many names.

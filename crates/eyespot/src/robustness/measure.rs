@@ -3,8 +3,9 @@
 use super::groups::{Seen, groups};
 use super::{Robustness, VariationAccuracy};
 use crate::evaluation::{Unreadable, none_readable};
+use crate::labelled::Labelled;
 use crate::runner::finite;
-use crate::{Classifier, Error};
+use crate::{Classifier, Error, LeftOut};
 use eyespot_data::vary::{STRENGTHS, Variation, Views};
 use eyespot_data::{Limits, Sample};
 use eyespot_graph::{Inference, Shape};
@@ -21,8 +22,8 @@ pub(super) fn all(
     let mut samples: Vec<Sample> = Vec::new();
     let mut places: HashMap<PathBuf, usize> = HashMap::new();
     for &classifier in classifiers {
-        let (pictures, notices) = classifier.labelled(data)?;
-        let mut tally = Tally::new(classifier, notices)?;
+        let Labelled { samples: pictures, left_out, notices } = classifier.labelled(Some(data))?;
+        let mut tally = Tally::new(classifier, left_out, notices)?;
         for sample in pictures {
             tally.labels.insert(sample.path.clone(), sample.label);
             places.entry(sample.path.clone()).or_insert_with(|| {
@@ -65,6 +66,7 @@ struct Tally<'a> {
     /// A row for each picture seen.
     features: Vec<f32>,
     unreadable: Vec<Unreadable>,
+    left_out: LeftOut,
     notices: Vec<String>,
 }
 
@@ -109,7 +111,7 @@ impl FeatureSource {
 }
 
 impl<'a> Tally<'a> {
-    fn new(classifier: &'a Classifier, notices: Vec<String>) -> Result<Self, Error> {
+    fn new(classifier: &'a Classifier, left_out: LeftOut, notices: Vec<String>) -> Result<Self, Error> {
         Ok(Self {
             classifier,
             labels: HashMap::new(),
@@ -118,6 +120,7 @@ impl<'a> Tally<'a> {
             source: FeatureSource::of(classifier)?,
             features: Vec::new(),
             unreadable: Vec::new(),
+            left_out,
             notices,
         })
     }
@@ -164,6 +167,7 @@ impl<'a> Tally<'a> {
             accuracy: share(0),
             variations: Variation::ALL.map(curve).to_vec(),
             groups: groups(self.classifier.classes(), &self.seen, &self.features),
+            left_out: LeftOut { unreadable: self.unreadable.len(), ..self.left_out },
             unreadable: self.unreadable,
             notices: self.notices,
         })

@@ -5,7 +5,7 @@ mod groups;
 mod measure;
 
 use crate::evaluation::Unreadable;
-use crate::{Classifier, Error};
+use crate::{Classifier, Error, LeftOut};
 use eyespot_data::vary::STRENGTHS;
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
@@ -61,6 +61,8 @@ pub struct Robustness {
     pub groups: Vec<Group>,
     /// The pictures that can't be read; they are not measured.
     pub unreadable: Vec<Unreadable>,
+    /// How many images weren't measured.
+    pub left_out: LeftOut,
     /// What one should know about the data.
     #[serde(skip)]
     pub notices: Vec<String>,
@@ -182,7 +184,16 @@ mod tests {
                 accuracy: vec![1.0, 0.5, 0.4, 0.3, 0.2, 0.1],
             },
         ];
-        Robustness { images: 9, accuracy: 1.0, variations, groups, unreadable: vec![], notices: vec![] }
+        let left_out = LeftOut::default();
+        Robustness {
+            images: 9,
+            accuracy: 1.0,
+            variations,
+            groups,
+            unreadable: vec![],
+            left_out,
+            notices: vec![],
+        }
     }
 
     #[test]

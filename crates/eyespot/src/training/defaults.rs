@@ -91,7 +91,7 @@ pub(super) fn resolve(
     let loss = *o.loss.get_or_insert(LossKind::Auto);
     if loss == LossKind::Bce && dataset.classes.len() != 2 {
         return Err(Error::Usage(format!(
-            "the loss bce is for two classes, these photos have {}; choose ce",
+            "the loss bce is for two classes, these photos have {}; choose --loss ce",
             dataset.classes.len()
         )));
     }

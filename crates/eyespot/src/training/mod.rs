@@ -2,23 +2,26 @@
 
 mod defaults;
 mod features;
+mod learned;
 mod listener;
 mod network;
 mod pictures;
 mod run_folder;
 
+use crate::evaluation::unreadable_class;
 use crate::options::{AugmentKind, BatchSize, Cache, Freeze, Head, LossKind, OptimizerKind};
 use crate::{Error, TrainingOptions, remarks};
 use eyespot_cpu::Cpu;
 use eyespot_data::{Dataset, SplitOptions, Transform};
 use eyespot_formats::ModelFile;
 use eyespot_system::printable;
-use eyespot_train::{EpochRecord, Job, RunFolder, Source};
+use eyespot_train::{EpochRecord, Job, Metrics, RunFolder, Source};
 use listener::Through;
 pub use listener::{Beginning, Listener};
 use pictures::Remarks;
 use run_folder::{Earlier, Outputs};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// Trains a classifier.
 ///
@@ -47,6 +50,10 @@ pub struct Trained {
     pub folder: PathBuf,
     /// The share of the validation photos that the model names rightly; `None` where there were none.
     pub accuracy: Option<f64>,
+    /// How good it is on them in other words; `None` where there were none.
+    pub validation: Option<Metrics>,
+    /// The classes, in the order of the network's outputs.
+    pub classes: Vec<String>,
     /// How many validation photos there were.
     pub validation_images: usize,
     /// The epoch the model is from, counted from 1.
@@ -215,6 +222,7 @@ impl Training {
         let photos = photos(&dataset);
         let device = Cpu::new(options.threads.unwrap_or(0));
         let context = Context {
+            train_hashes: learned::hashes(&dataset, device.threads()),
             options: &options,
             dataset: &dataset,
             plan: &plan,
@@ -239,7 +247,7 @@ impl Training {
             device: &device,
             graph: &plan.graph,
             params: &plan.params,
-            classes: dataset.classes.len(),
+            classes: &dataset.classes,
             settings: &settings,
             train: train.source.as_mut(),
             validation: validation.as_mut().map(|v| v.source.as_mut() as &mut dyn Source),
@@ -248,13 +256,12 @@ impl Training {
         let outcome = eyespot_train::train(job, &mut Through(listener))?;
 
         let (graph, params) = plan.whole(&outcome.params)?;
-        let mut accuracy = None;
-        let mut validation_images = 0;
-        if let Some(part) = &mut validation {
-            let scored = outputs.predictions(&context, &outcome.params, part)?;
-            validation_images = scored.images;
-            accuracy = Some(scored.accuracy);
-        }
+        let validation = match &mut validation {
+            Some(part) => outputs.predictions(&context, &outcome.params, part)?,
+            None => None,
+        };
+        let accuracy = validation.as_ref().map(|metrics| metrics.accuracy);
+        let validation_images = validation.as_ref().map_or(0, |metrics| metrics.images);
         let model = ModelFile {
             graph,
             params,
@@ -269,12 +276,15 @@ impl Training {
                 "validation_accuracy": accuracy,
                 "settings": settings,
             }),
+            learned_from: context.learned_from(),
         };
         model.write(&outputs.model())?;
         context.tell_remarks(listener);
         Ok(Trained {
             folder,
             accuracy,
+            validation,
+            classes: dataset.classes,
             validation_images,
             best_epoch: outcome.best_epoch,
             epochs: outcome.epochs,
@@ -291,6 +301,8 @@ struct Context<'a> {
     dataset: &'a Dataset,
     plan: &'a network::Plan,
     device: &'a Cpu,
+    /// The content hash of each training photo.
+    train_hashes: Vec<Option<[u8; 32]>>,
     unreadable: Remarks,
     noted: Remarks,
 }
@@ -298,17 +310,21 @@ struct Context<'a> {
 impl Context<'_> {
     /// Tells which photos were left out, and what is to be said about others.
     fn tell_remarks(&self, listener: &mut dyn Listener) {
-        let pairs = |remarks: &Remarks| -> Vec<(PathBuf, String)> {
-            let remarks = remarks.lock().unwrap_or_else(|e| e.into_inner());
-            remarks.iter().map(|(path, remark)| (path.clone(), remark.clone())).collect()
-        };
-        let (unreadable, noted) = (pairs(&self.unreadable), pairs(&self.noted));
-        let unreadable = unreadable.iter().map(|(path, cause)| (path.as_path(), cause.as_str()));
-        let noted = noted.iter().map(|(path, note)| (path.as_path(), note.as_str()));
-        let mut lines = remarks::lines(unreadable, "left out", "that can't be read");
-        lines.extend(remarks::noted(noted));
+        // Poisoned only by a panic while inserting, which leaves a sound map.
+        let unreadable = self.unreadable.lock().unwrap_or_else(|e| e.into_inner());
+        let noted = self.noted.lock().unwrap_or_else(|e| e.into_inner());
+        let failed = |path: &Path| unreadable.get(path).map(String::as_str);
+        let mut lines = remarks::lines(pairs(&unreadable), "left out", "that can't be read");
+        lines.extend(remarks::noted(pairs(&noted)));
+        if let Some(text) = unreadable_class(&self.dataset.classes, &self.dataset.val, failed) {
+            lines.push(format!("in validation, {text}; until then the accuracy says nothing about it"));
+        }
         lines.iter().for_each(|line| listener.notice(line));
     }
+}
+
+fn pairs(remarks: &BTreeMap<PathBuf, String>) -> impl ExactSizeIterator<Item = (&Path, &str)> {
+    remarks.iter().map(|(path, remark)| (path.as_path(), remark.as_str()))
 }
 
 /// What is learned from and validated by.
@@ -328,7 +344,7 @@ struct Part {
     key: String,
 }
 
-/// The photos by name and size. Hashing their content would read all of them once more.
+/// The photos by name and size.
 fn photos(dataset: &Dataset) -> String {
     let mut list = String::new();
     for part in [&dataset.train, &dataset.val] {
@@ -347,6 +363,19 @@ fn json(value: &impl serde::Serialize) -> Result<serde_json::Value, Error> {
 }
 
 fn check_classes(dataset: &Dataset) -> Result<(), Error> {
+    if dataset.train.is_empty() {
+        return Err(Error::file(
+            &dataset.path,
+            match dataset.duplicates.len() {
+                0 => "there are no photos to learn from; put some into a folder train, beside val".to_owned(),
+                copies => format!(
+                    "there are no photos to learn from: {copies} are left out because the same photos are there for \
+                     validation or testing, or with another label; leave the folder val away, and a fifth of the \
+                     photos is set aside for validation"
+                ),
+            },
+        ));
+    }
     match &dataset.classes[..] {
         [_, _, ..] => Ok(()),
         classes => Err(Error::file(

@@ -4,7 +4,7 @@ use super::{Context, Part};
 use crate::{Error, TrainingOptions};
 use eyespot_graph::{Device, Params};
 use eyespot_system::{OwnedFolder, printable, printable_path, write_atomically};
-use eyespot_train::RunFolder;
+use eyespot_train::{Metrics, RunFolder};
 use std::path::{Path, PathBuf};
 
 pub(super) struct Outputs {
@@ -28,12 +28,6 @@ pub(super) enum Earlier {
 const FILES: [&str; 5] = [MODEL, CHECKPOINT, "metrics.jsonl", "predictions.csv", "config.toml"];
 const MODEL: &str = "model.safetensors";
 const CHECKPOINT: &str = "last.checkpoint";
-
-/// How the model did on the validation photos.
-pub(super) struct Scored {
-    pub images: usize,
-    pub accuracy: f64,
-}
 
 impl Outputs {
     /// Takes the folder and writes the settings down.
@@ -69,22 +63,29 @@ impl Outputs {
         self.folder.path().join(MODEL)
     }
 
-    /// Writes `predictions.csv`: what the model says of each validation photo.
-    pub fn predictions(&self, run: &Context<'_>, params: &Params, part: &mut Part) -> Result<Scored, Error> {
+    /// Writes `predictions.csv`: what the model says of each validation photo. How good that is; `None` where none could be
+    /// read.
+    pub fn predictions(
+        &self,
+        run: &Context<'_>,
+        params: &Params,
+        part: &mut Part,
+    ) -> Result<Option<Metrics>, Error> {
         let samples: Vec<usize> = (0..part.paths.len()).collect();
         let batch = 32.min(samples.len().max(1));
         let mut program = run.device.inference(&run.plan.graph, params, batch)?;
         let outputs = run.plan.graph.output_shape().elements();
         let (loss, classes) = (&run.plan.loss, &run.dataset.classes);
-        let (mut rows, mut images, mut right) = (Vec::new(), 0, 0);
+        let mut rows = Vec::new();
+        let (mut all_scores, mut labels) = (Vec::new(), Vec::new());
         part.source.batches(0, &samples, batch, &mut |batch| {
             let scores = program.run(batch.inputs, batch.labels.len())?;
+            all_scores.extend_from_slice(scores);
+            labels.extend_from_slice(batch.labels);
             for ((scores, &label), &sample) in
                 scores.chunks_exact(outputs).zip(batch.labels).zip(batch.samples)
             {
                 let prediction = loss.decide(scores);
-                images += 1;
-                right += usize::from(prediction == label);
                 let probability = loss.probabilities(scores)[prediction as usize];
                 rows.push((sample, label, prediction, probability));
             }
@@ -103,7 +104,10 @@ impl Outputs {
             csv.flush()
         })
         .map_err(|e| Error::file(&file, format!("can't be written: {e}")))?;
-        Ok(Scored { images, accuracy: right as f64 / images.max(1) as f64 })
+        if labels.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Metrics::new(loss, &all_scores, outputs, &labels)?))
     }
 }
 
