@@ -15,7 +15,7 @@ pub(super) struct Chosen {
     pub prefix: String,
     /// The network's tensors that the set has.
     pub found: IndexMap<String, Made>,
-    /// Prefixes of the other sets that fit.
+    /// Prefixes of the other sets that fit, and of other names of the same one.
     others: Vec<String>,
 }
 
@@ -60,7 +60,9 @@ pub(super) fn choose(
         return Ok((chosen, Vec::new()));
     };
     // The same tensors under two names are one set.
-    near.retain(|(_, other)| std::ptr::eq(*other, set) || !is_same(set, other, tensors));
+    let (same, mut near): (Vec<_>, Vec<_>) =
+        near.into_iter().partition(|(_, other)| !std::ptr::eq(*other, set) && is_same(set, other, tensors));
+    near.sort_by_key(|(_, other)| !std::ptr::eq(*other, set));
     let equal = |(other, one): &&(&String, &Set)| rank(other) == rank(prefix) && one.score == set.score;
     if near.iter().filter(equal).count() > 1 {
         return Err(unclear(&near));
@@ -78,7 +80,8 @@ pub(super) fn choose(
             eyespot_system::printable(example)
         ));
     }
-    Ok((Chosen::new(prefix, set, others), notices))
+    let passed_over = others.into_iter().chain(same.into_iter().map(|(prefix, _)| prefix.clone()));
+    Ok((Chosen::new(prefix, set, passed_over.collect()), notices))
 }
 
 /// Every prefix with the tensors of the network that follow it.
@@ -237,6 +240,10 @@ impl Chosen {
                 continue;
             }
             let is_scalar = tensor.shape.iter().product::<usize>() <= 1;
+            // Beside the weights stand a program's own numbers, such as its best accuracy.
+            if is_scalar && !tensor.name.starts_with(&self.prefix) {
+                continue;
+            }
             // `total_ops` stands in every layer.
             let group = if is_scalar { name.rsplit('.').next().unwrap_or(name) } else { group_of(name) };
             *groups.entry(group.to_owned()).or_default() += 1;
