@@ -11,7 +11,7 @@ use crate::ReadError;
 use crate::bytes::{array, slice};
 use crate::error::{damaged, too_much, unsupported};
 use crate::limits::MAX_ENTRIES;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Instructions of one pickle. A tensor takes about forty, so this is room for 100,000 tensors.
 const MAX_STEPS: usize = 4_000_000;
@@ -68,8 +68,8 @@ struct Machine<'a> {
     items: usize,
     /// Names that mean nothing here: module, name, and whether they only said a class.
     foreign: Vec<(&'a str, &'a str, bool)>,
-    /// The classes of dicts that aren't plain ones, by their places.
-    classes: HashMap<usize, usize>,
+    /// The classes of dicts that aren't plain ones, by their places, until they have their attributes.
+    classes: BTreeMap<usize, usize>,
 }
 
 type Step<'a> = Result<Option<Value<'a>>, ReadError>;

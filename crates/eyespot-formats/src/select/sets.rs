@@ -70,7 +70,7 @@ pub(super) fn choose(
     let others: Vec<String> = near[1..].iter().map(|(prefix, _)| (*prefix).clone()).collect();
     let mut notices = Vec::new();
     if !others.is_empty() {
-        let example = short(&others[0]);
+        let example = short(&others[0], near.iter().map(|(prefix, _)| prefix.as_str()));
         notices.push(format!(
             "the file holds {} sets of weights; {} is taken, not {}; to take another, put its name behind the file's, \
              such as FILE#{}",
@@ -165,8 +165,11 @@ fn called(prefix: &str) -> String {
     }
 }
 
-fn short(prefix: &str) -> &str {
-    prefix.trim_end_matches('.')
+/// A part of a prefix that no other has, else all of it.
+fn short<'a>(prefix: &'a str, all: impl Iterator<Item = &'a str> + Clone) -> &'a str {
+    let name = prefix.trim_end_matches('.');
+    let is_own = |part: &&str| !all.clone().any(|other| other != prefix && is_called(other, part));
+    name.split('.').rev().find(|part| !part.is_empty() && is_own(part)).unwrap_or(name)
 }
 
 fn no_such_set(wanted: &str, near: &[(&String, &Set)]) -> FormatError {
@@ -177,8 +180,9 @@ fn no_such_set(wanted: &str, near: &[(&String, &Set)]) -> FormatError {
 
 fn unclear(near: &[(&String, &Set)]) -> FormatError {
     let known: Vec<String> = near.iter().map(|(prefix, _)| called(prefix)).collect();
-    let example =
-        near.iter().map(|(prefix, _)| short(prefix)).find(|name| !name.is_empty()).unwrap_or_default();
+    let all = near.iter().map(|(prefix, _)| prefix.as_str());
+    let example = all.clone().map(|prefix| short(prefix, all.clone())).find(|name| !name.is_empty());
+    let example = example.unwrap_or_default();
     FormatError::Choice(format!(
         "it holds {} sets of weights that fit alike: {}; say which one to take by its name behind the file's, such as \
          FILE#{}",
@@ -220,6 +224,13 @@ impl Chosen {
         mine.map(|(name, tensor)| (names::bare(name), tensor.shape.to_vec())).collect()
     }
 
+    /// A name without the parts that it has in common with the set's prefix.
+    fn behind_shared_parts<'n>(&self, name: &'n str) -> &'n str {
+        let shared = name.bytes().zip(self.prefix.bytes()).take_while(|(a, b)| a == b).count();
+        let start = self.prefix[..shared].rfind('.').map_or(0, |dot| dot + 1);
+        &name[start..]
+    }
+
     /// What to say about tensors that stay out: all but counters, other sets, and heads that the network's replaces.
     pub(super) fn left_out(
         &self,
@@ -232,7 +243,7 @@ impl Chosen {
         let taken = self.taken();
         let mut groups: IndexMap<String, usize> = IndexMap::new();
         for (index, tensor) in tensors.iter().enumerate() {
-            let name = tensor.name.strip_prefix(&self.prefix).unwrap_or(tensor.name);
+            let name = self.behind_shared_parts(tensor.name);
             let of_another =
                 self.others.iter().any(|other| !other.is_empty() && tensor.name.starts_with(other));
             let is_head = replaced.iter().any(|head| **head == name) || known_head.contains(name);

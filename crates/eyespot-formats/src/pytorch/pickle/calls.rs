@@ -166,8 +166,13 @@ impl<'a> Machine<'a> {
     }
 
     /// Refuses an object that is a network: its layers and parameters are attributes.
-    fn check_state(&self, place: usize, state: Value<'a>) -> Result<(), ReadError> {
-        let (Some(&class), Value::Dict(state)) = (self.classes.get(&place), state) else { return Ok(()) };
+    fn check_state(&mut self, place: usize, state: Value<'a>) -> Result<(), ReadError> {
+        // Objects get their attributes from the inside out: of those that have none yet the first is the whole.
+        let outermost = self.classes.iter().next().map(|(_, &class)| class);
+        let (Some(_), Some(class), Value::Dict(state)) = (self.classes.remove(&place), outermost, state)
+        else {
+            return Ok(());
+        };
         let is_layer = |key| matches!(key, Value::Text("_modules" | "_parameters"));
         if !self.heap.pairs(state).any(|(key, _)| is_layer(key)) {
             return Ok(());
