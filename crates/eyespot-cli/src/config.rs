@@ -69,12 +69,18 @@ fn relative_to(mut table: toml::Table, file: &Path) -> toml::Table {
     for key in ["data", "weights"] {
         if let Some(toml::Value::String(text)) = table.get_mut(key) {
             let (path, beside) = (PathBuf::from(&*text), folder.join(&*text));
-            if !path.exists() && beside.exists() {
+            if !there(&path) && there(&beside) {
                 *text = beside.to_string_lossy().into_owned();
             }
         }
     }
     table
+}
+
+/// Whether a path exists, without the name of a set of weights behind it (`FILE#teacher`).
+fn there(path: &Path) -> bool {
+    let text = path.to_string_lossy();
+    path.exists() || text.rsplit_once('#').is_some_and(|(file, _)| Path::new(file).exists())
 }
 
 fn usage(error: toml::de::Error) -> Error {

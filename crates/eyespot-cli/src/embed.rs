@@ -61,9 +61,16 @@ fn embedder(args: &EmbedArgs) -> anyhow::Result<(Embedder, Vec<PathBuf>)> {
     if let Some(names) = &args.features {
         return Ok((changed(Embedder::of_features(names)?)?, args.paths.clone()));
     }
-    if let (Some(name), Some(weights)) = (&args.model, &args.weights) {
-        let transform = model::changed(&eyespot::preset(name)?, &args.transform)?;
-        return Ok((Embedder::from_weights(name, weights, Some(transform))?, args.paths.clone()));
+    if let Some(weights) = &args.weights {
+        let embedder = match &args.model {
+            Some(name) => {
+                let transform = model::changed(&eyespot::preset(name)?, &args.transform)?;
+                Embedder::from_weights(name, weights, Some(transform))?
+            }
+            None => changed(Embedder::load(weights)?)?,
+        };
+        embedder.notices().iter().for_each(|notice| output::warning(notice));
+        return Ok((embedder, args.paths.clone()));
     }
     let (run, rest) = (&args.paths[0], &args.paths[1..]);
     if rest.is_empty() {

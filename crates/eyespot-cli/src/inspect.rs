@@ -68,12 +68,17 @@ fn network(args: &InspectArgs) -> anyhow::Result<Option<Network>> {
         return Ok(Some(Network::load(name)?));
     }
     let Some(weights) = &args.weights else { return Ok(None) };
+    if name.is_empty() {
+        return Ok(Some(Network::load(weights)?));
+    }
     let mut transform = eyespot::preset(name)?;
     if let Some(side) = args.crop {
         (transform.crop, transform.resize) =
             ((side, side), transform.resize.map(|r| r * side / transform.crop.0));
     }
-    Ok(Some(Network::from_weights(name, weights, Some(transform))?))
+    let network = Network::from_weights(name, weights, Some(transform))?;
+    network.notices().iter().for_each(|notice| output::warning(notice));
+    Ok(Some(network))
 }
 
 fn name(args: &InspectArgs) -> &str {

@@ -1,6 +1,7 @@
 //! The classifier that flags name: a run folder, a model file, or a network with published weights.
 
 use crate::args::{PublishedArgs, TransformArgs};
+use crate::output;
 use eyespot::{Classifier, Error, Fit, Transform};
 use eyespot_system::printable_path;
 use std::path::{Path, PathBuf};
@@ -47,13 +48,16 @@ fn from_weights(
     published: &PublishedArgs,
     changes: &TransformArgs,
 ) -> anyhow::Result<Option<(String, Classifier)>> {
-    let (Some(model), Some(weights), Some(classes)) =
-        (&published.model, &published.weights, &published.classes)
-    else {
-        return Ok(None);
+    let Some(weights) = &published.weights else { return Ok(None) };
+    let (Some(model), Some(classes)) = (&published.model, &published.classes) else {
+        // The network and its classes are the model's own.
+        let name = weights.file_name().unwrap_or(weights.as_os_str()).to_string_lossy().into_owned();
+        return Ok(Some((name, from_run(weights, changes)?)));
     };
     let transform = changed(&eyespot::preset(model)?, changes)?;
-    Ok(Some((model.clone(), Classifier::from_weights(model, weights, classes, Some(transform))?)))
+    let classifier = Classifier::from_weights(model, weights, classes, Some(transform))?;
+    classifier.notices().iter().for_each(|notice| output::warning(notice));
+    Ok(Some((model.clone(), classifier)))
 }
 
 /// A run folder or model file.

@@ -72,6 +72,10 @@ impl Default for Transform {
     }
 }
 
+/// Below this, dividing by a standard deviation makes numbers that no network computes with (colours are 0..1, and a step
+/// of 16 bits is 1.5e-5).
+const MIN_STD: f32 = 1e-6;
+
 impl Transform {
     /// torchvision's evaluation preset: short side to 256, centre 224 × 224, ImageNet's mean and deviation.
     pub fn imagenet() -> Transform {
@@ -154,8 +158,11 @@ impl Transform {
         if !self.mean.iter().all(|m| m.is_finite()) {
             return setting(format!("mean is {:?}; every number must be finite", self.mean));
         }
-        if !self.std.iter().all(|s| s.is_finite() && *s > 0.0) {
-            return setting(format!("std is {:?}; every number must be finite and above 0", self.std));
+        if !self.std.iter().all(|s| s.is_finite() && *s >= MIN_STD) {
+            return setting(format!(
+                "std is {:?}; every number must be finite and at least {MIN_STD}",
+                self.std
+            ));
         }
         Ok(())
     }

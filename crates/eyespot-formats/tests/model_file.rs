@@ -43,7 +43,7 @@ fn with_metadata(key: &str, value: Option<&str>) -> Vec<u8> {
         Some(value) => drop(entries.insert(key.to_owned(), value.to_owned())),
         None => drop(entries.remove(key)),
     }
-    safetensors_bytes(&model().params, &entries).expect("written")
+    safetensors_bytes(model().params.iter(), &entries).expect("written")
 }
 
 fn refused(bytes: &[u8], because: &str) {
@@ -131,6 +131,11 @@ fn contradictions_are_refused() {
 }
 
 #[test]
+fn classes_of_the_same_name_are_refused() {
+    refused(&with_metadata("eyespot.classes", Some(r#"["bees","bees"]"#)), "two classes are called `bees`");
+}
+
+#[test]
 fn two_classes_may_share_one_output() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("m.safetensors");
@@ -148,7 +153,7 @@ fn two_classes_may_share_one_output() {
 fn missing_files_and_folders_are_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let error = read_weights(&folder.path().join("none.pth")).expect_err("missing").to_string();
-    assert!(error.contains("none.pth") && error.contains("can't read"), "{error}");
+    assert!(error.contains("none.pth") && error.contains("can't be read"), "{error}");
     let error = read_weights(folder.path()).expect_err("a folder").to_string();
     assert!(error.contains("is a folder"), "{error}");
 }

@@ -3,7 +3,6 @@
 use crate::{EpochRecord, Job, TrainError, cache};
 use eyespot_graph::{Params, Tensor};
 use eyespot_system::OwnedFolder;
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -117,28 +116,25 @@ pub(crate) type Fingerprint = BTreeMap<String, String>;
 
 const VERSION: u32 = 2;
 
+/// Where the state stands in the file's metadata.
+const STATE_KEY: &str = "eyespot_checkpoint";
+
 impl Checkpoint {
     /// One safetensors file; names carry the group they belong to.
     fn write(&self, path: &Path) -> Result<(), TrainError> {
         let state = State { version: VERSION, ..self.state.clone() };
         let json = serde_json::to_string(&state).map_err(|error| TrainError::file(path, error))?;
         let groups = [("params/", &self.params), ("optimizer/", &self.optimizer), ("best/", &self.best)];
-        let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = groups
+        let tensors: Vec<(String, &Tensor)> = groups
             .iter()
-            .flat_map(|(group, params)| params.iter().map(move |(name, tensor)| (group, name, tensor)))
-            .map(|(group, name, tensor)| {
-                let bytes = tensor.iter().flat_map(|x| x.to_le_bytes()).collect();
-                (format!("{group}{name}"), tensor.shape().to_vec(), bytes)
+            .flat_map(|(group, params)| {
+                params.iter().map(move |(name, tensor)| (format!("{group}{name}"), tensor))
             })
             .collect();
-        let mut views = Vec::with_capacity(tensors.len());
-        for (name, shape, bytes) in &tensors {
-            let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
-            views.push((name, view.map_err(|error| TrainError::file(path, error))?));
-        }
-        let metadata = HashMap::from([("eyespot_checkpoint".to_owned(), json)]);
-        let bytes = safetensors::serialize(views, Some(metadata));
-        write_whole(path, &bytes.map_err(|error| TrainError::file(path, error))?)
+        let metadata = BTreeMap::from([(STATE_KEY.to_owned(), json)]);
+        let tensors = tensors.iter().map(|(name, tensor)| (name.as_str(), *tensor));
+        eyespot_formats::write_safetensors(path, tensors, &metadata)
+            .map_err(|error| TrainError::file(path, error))
     }
 
     fn read(path: &Path, fingerprint: &Fingerprint) -> Result<Self, TrainError> {
@@ -148,9 +144,9 @@ impl Checkpoint {
                 format!("this checkpoint can't be resumed ({reason}); begin a new run without --resume"),
             )
         };
-        let bytes = eyespot_system::read(path, u64::MAX).map_err(|error| TrainError::file(path, error))?;
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| damaged(error.to_string()))?;
-        let json = header.metadata().as_ref().and_then(|metadata| metadata.get("eyespot_checkpoint"));
+        let (tensors, metadata) =
+            eyespot_formats::read_safetensors(path).map_err(|error| damaged(error.to_string()))?;
+        let json = metadata.get(STATE_KEY);
         let json = json.ok_or_else(|| damaged("it was not written by eyespot's training".to_owned()))?;
         let state: State = serde_json::from_str(json).map_err(|error| damaged(error.to_string()))?;
         if state.version != VERSION {
@@ -166,13 +162,8 @@ impl Checkpoint {
         }
         let mut groups =
             HashMap::from([("params", Vec::new()), ("optimizer", Vec::new()), ("best", Vec::new())]);
-        let tensors = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
-        for (name, view) in tensors.tensors() {
+        for (name, tensor) in tensors {
             let Some((group, rest)) = name.split_once('/') else { continue };
-            let values: Vec<f32> =
-                view.data().as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
-            let tensor = Tensor::from_shape_vec(view.shape().to_vec(), values)
-                .map_err(|error| damaged(format!("tensor {name}: {error}")))?;
             if let Some(group) = groups.get_mut(group) {
                 group.push((rest.to_owned(), tensor));
             }

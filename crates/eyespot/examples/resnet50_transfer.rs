@@ -13,7 +13,7 @@ use anyhow::Context;
 use eyespot_cpu::Cpu;
 use eyespot_data::{Fit, Transform};
 use eyespot_figure::{Chart, Mark, save_png};
-use eyespot_formats::{fit_weights, read_weights};
+use eyespot_formats::WeightsFile;
 use eyespot_graph::{Device, Graph, Inference, Optimizer, Params, Shape, initialise, zoo};
 use eyespot_train::{
     BatchDone, BatchSize, EpochRecord, InMemory, Job, Loss, Observer, Schedule, Settings, train,
@@ -45,7 +45,7 @@ fn main() -> anyhow::Result<()> {
     let graph = zoo::build("resnet50", 1, None)?;
     let (backbone, head) = graph.split(graph.features)?;
     let params = match weights {
-        Some(file) => fit_weights(&graph, read_weights(&file)?, true)?.over(initialise(&graph, 0)),
+        Some(file) => WeightsFile::open(&file)?.fit(&graph, true)?.over(initialise(&graph, 0)),
         None => learned_elsewhere(&device, quick)?,
     };
     let mut frozen = device.inference(&backbone, &params, 16)?;

@@ -6,9 +6,9 @@ use crate::labelled::Labelled;
 use crate::network::{find, input_shape};
 use crate::runner::{Runner, finite, read_picture};
 use crate::set_aside::SetAside;
-use crate::{Error, Evaluation, PathPrediction, Prediction};
+use crate::{Error, Evaluation, PathPrediction, Prediction, weights};
 use eyespot_data::{Batch, Loader, Transform};
-use eyespot_formats::{Fingerprint, ModelFile, fit_weights, read_weights};
+use eyespot_formats::{Fingerprint, ModelFile};
 use eyespot_graph::{Graph, Shape, zoo};
 use eyespot_train::Loss;
 use image::RgbImage;
@@ -32,6 +32,7 @@ pub struct Classifier {
     pub(crate) learned_from: BTreeSet<Fingerprint>,
     pub(crate) include_training: bool,
     top_k: usize,
+    notices: Vec<String>,
 }
 
 impl Classifier {
@@ -69,14 +70,27 @@ impl Classifier {
         let (height, width) = transform.crop;
         let shape = Shape::map(transform.channels(), height as usize, width as usize);
         let graph = zoo::build(network.name, classes.len(), Some(shape))?;
-        let fitted = fit_weights(&graph, read_weights(weights.as_ref())?, false)
-            .map_err(|e| Error::file(weights.as_ref(), e))?;
-        Ok(Self::new(Runner::new(graph, fitted.params, transform)?, classes, Loss::CROSS_ENTROPY))
+        let fitted = weights::fit(&weights::open(weights.as_ref())?, &graph, false)?;
+        let runner = Runner::new(graph, fitted.params, transform)?;
+        Ok(Self { notices: fitted.notices, ..Self::new(runner, classes, Loss::CROSS_ENTROPY) })
     }
 
     fn new(runner: Runner, classes: Classes, loss: Loss) -> Self {
-        let learned_from = BTreeSet::new();
-        Self { runner, classes, loss, set_aside: None, learned_from, include_training: false, top_k: 5 }
+        Self {
+            runner,
+            classes,
+            loss,
+            set_aside: None,
+            learned_from: BTreeSet::new(),
+            include_training: false,
+            top_k: 5,
+            notices: Vec::new(),
+        }
+    }
+
+    /// What one should know about the weights, a sentence each: which set of them was taken, what was left out.
+    pub fn notices(&self) -> &[String] {
+        &self.notices
     }
 
     /// Computes on this many threads; 0, the default, takes all cores. The result doesn't depend on it.
@@ -288,8 +302,9 @@ pub(crate) fn preset(network: &zoo::Network) -> Transform {
 pub(crate) fn read_model(path: &Path) -> Result<(ModelFile, Transform), Error> {
     let path = model_path(path)?;
     let mut model = ModelFile::read(&path)?;
-    let transform = serde_json::from_value(model.transform.take())
+    let transform: Transform = serde_json::from_value(model.transform.take())
         .map_err(|e| Error::file(&path, format!("its transform is damaged: {e}")))?;
+    transform.validate().map_err(|e| Error::file(&path, format!("its transform can't be used: {e}")))?;
     Ok((model, transform))
 }
 

@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 /// ```
 pub struct Embedder {
     runner: Runner,
+    notices: Vec<String>,
 }
 
 /// A file and the vector that describes it.
@@ -71,12 +72,17 @@ impl Embedder {
         let transform = Transform::of_features(features);
         // The transform does it all; the network hands its numbers on.
         let graph = Builder::new("features", Shape::Vector(transform.len())).finish()?;
-        Ok(Self { runner: Runner::new(graph, Params::new(), transform)? })
+        Ok(Self { runner: Runner::new(graph, Params::new(), transform)?, notices: Vec::new() })
     }
 
-    fn of_network(Network { graph, params, transform }: Network) -> Result<Self, Error> {
+    fn of_network(Network { graph, params, transform, notices }: Network) -> Result<Self, Error> {
         let graph = zoo::backbone(&graph)?;
-        Ok(Self { runner: Runner::new(graph, params, transform)? })
+        Ok(Self { runner: Runner::new(graph, params, transform)?, notices })
+    }
+
+    /// What one should know about the weights, a sentence each: which set of them was taken, what was left out.
+    pub fn notices(&self) -> &[String] {
+        &self.notices
     }
 
     /// How pictures are made ready.

@@ -291,7 +291,7 @@ mod tests {
         let weight = Tensor::from_shape_vec(&[filters, 1, 3, 3][..], (0..filters * 9).map(weight).collect());
         let mut params = Params::new();
         params.insert("conv.weight".to_owned(), weight.expect("fits"));
-        Network { graph, params, transform: Transform::unscaled(4, 4, 1) }
+        Network { graph, params, transform: Transform::unscaled(4, 4, 1), notices: Vec::new() }
     }
 
     /// Where cell `index` begins.

@@ -33,6 +33,7 @@ mod runner;
 mod set_aside;
 mod suggest;
 mod training;
+mod weights;
 
 pub use bench::{Bench, BenchMode, BenchResult, LayerSpeed};
 pub use bounds::Bounds;

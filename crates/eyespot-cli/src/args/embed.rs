@@ -13,11 +13,12 @@ pub struct EmbedArgs {
     /// A network of the zoo, in place of a trained model (needs --weights)
     #[arg(long, value_name = "NAME", requires = "weights")]
     pub model: Option<String>,
-    /// Its weights: safetensors or PyTorch (.pth, .pt, .th)
-    #[arg(long, value_name = "FILE", requires = "model")]
+    /// Weights: safetensors, PyTorch (.pth, .pt, .th, .bin), an index of several files, or a run or model of eyespot, which
+    /// needs no --model. FILE#NAME takes one of several sets of weights in it, such as FILE#teacher
+    #[arg(long, value_name = "FILE | RUN")]
     pub weights: Option<PathBuf>,
     /// Traditional features, in place of a network's: hog (shape), color, pixels, or several joined by +
-    #[arg(long, value_name = "hog|color|pixels", conflicts_with = "model")]
+    #[arg(long, value_name = "hog|color|pixels", conflicts_with_all = ["model", "weights"])]
     pub features: Option<String>,
     /// The table: .npy (for NumPy, with the paths beside it in .paths.txt) or .csv (a column of paths, then the numbers)
     #[arg(long, short, value_name = "FILE")]

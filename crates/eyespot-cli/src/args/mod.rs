@@ -64,8 +64,9 @@ pub struct PublishedArgs {
     /// A network of the zoo, in place of a trained model (needs --weights and --classes)
     #[arg(long, value_name = "NAME", requires_all = ["weights", "classes"])]
     pub model: Option<String>,
-    /// Its weights: safetensors or PyTorch (.pth, .pt, .th)
-    #[arg(long, value_name = "FILE", requires = "model")]
+    /// Weights: safetensors, PyTorch (.pth, .pt, .th, .bin), an index of several files, or a run or model of eyespot, which
+    /// needs no --model. FILE#NAME takes one of several sets of weights in it, such as FILE#teacher
+    #[arg(long, value_name = "FILE | RUN")]
     pub weights: Option<PathBuf>,
     /// Its classes in the order of its outputs, one a line: `name` or `wnid name`
     #[arg(long, value_name = "FILE", requires = "model")]

@@ -25,8 +25,9 @@ pub struct TrainArgs {
     /// with --model linear (default) or mlp
     #[arg(long, value_name = "hog|color|pixels", help_heading = "Network")]
     pub features: Option<String>,
-    /// Pretrained weights: safetensors or PyTorch (.pth, .pt, .th)
-    #[arg(long, value_name = "FILE", help_heading = "Network")]
+    /// Pretrained weights: safetensors, PyTorch (.pth, .pt, .th, .bin), an index of several files, or a run or model of
+    /// eyespot, which needs no --model. FILE#NAME takes one of several sets of weights in it, such as FILE#teacher
+    #[arg(long, value_name = "FILE | RUN", help_heading = "Network")]
     pub weights: Option<PathBuf>,
     /// What keeps its weights: backbone, none, or until:LAYER [default: backbone with --weights, else none]
     #[arg(long, value_name = "WHAT", help_heading = "Network")]

@@ -4,9 +4,9 @@ use crate::network::find;
 use crate::options::*;
 use crate::{Error, TrainingOptions};
 use eyespot_data::features::{Features, UnknownFeature};
-use eyespot_data::{Dataset, Layout};
+use eyespot_data::{Dataset, Layout, Transform};
 use eyespot_graph::{Optimizer, zoo};
-use eyespot_system::printable_path;
+use eyespot_system::{printable, printable_path};
 use eyespot_train::{Loss, Schedule, Settings};
 use std::path::PathBuf;
 
@@ -16,6 +16,17 @@ pub(super) fn network(options: &TrainingOptions) -> Result<Option<&'static zoo::
         return find(name).map(Some);
     }
     let Some(weights) = &options.weights else { return Ok(None) };
+    // A model says itself what it is.
+    if let Some(graph) = crate::weights::open(weights)?.graph()? {
+        return match zoo::find(&graph.name) {
+            Ok(network) => Ok(Some(network)),
+            Err(_) => Err(Error::Usage(format!(
+                "{}: the network of this model ({}) isn't one that can be trained again",
+                printable_path(weights),
+                printable(&graph.name)
+            ))),
+        };
+    }
     let file = weights.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
     // The longest name wins: vgg16_bn before vgg16.
     let named = zoo::networks().iter().filter(|network| file.starts_with(network.name));
@@ -26,6 +37,16 @@ pub(super) fn network(options: &TrainingOptions) -> Result<Option<&'static zoo::
             printable_path(weights)
         ))),
     }
+}
+
+/// How pictures are made ready for the weights, where they are an eyespot model's.
+pub(super) fn transform_of_weights(options: &TrainingOptions) -> Result<Option<Transform>, Error> {
+    let Some(path) = &options.weights else { return Ok(None) };
+    let Some(transform) = crate::weights::open(path)?.transform() else { return Ok(None) };
+    let transform: Transform = serde_json::from_value(transform)
+        .map_err(|e| Error::file(path, format!("its transform is damaged: {e}")))?;
+    transform.validate().map_err(|e| Error::file(path, format!("its transform can't be used: {e}")))?;
+    Ok(Some(transform).filter(|transform| transform.features.is_none()))
 }
 
 /// The network to train from scratch.
@@ -144,7 +165,10 @@ pub(super) fn resolve(
 
     o.fit.get_or_insert(if traditional { FitKind::Squash } else { FitKind::Crop });
     if !traditional {
-        let preset = crate::classifier::preset(network);
+        let preset = match transform_of_weights(&o)? {
+            Some(transform) if transform.channels() == network.input.channels() => transform,
+            _ => crate::classifier::preset(network),
+        };
         let side = *o.crop.get_or_insert(preset.crop.0);
         let ratio = preset.resize.map_or(1.0, |r| f64::from(r) / f64::from(preset.crop.0));
         o.resize.get_or_insert((f64::from(side) * ratio).round() as u32);
