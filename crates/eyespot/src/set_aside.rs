@@ -85,3 +85,27 @@ impl SetAside {
 fn below(data: &Path, path: &Path) -> PathBuf {
     path.strip_prefix(data).unwrap_or(path).to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_without_fingerprints_is_measured_on_what_its_run_set_aside() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (data, other) = (folder.path().join("photos"), folder.path().join("other"));
+        for folder in [&data, &other] {
+            std::fs::create_dir(folder).expect("makes the folder");
+        }
+        let names = ["a/1.jpg", "b/2.jpg"].map(PathBuf::from);
+        let set_aside = SetAside { data: data.clone(), names: names.into() };
+        let samples = |root: &Path, names: &[&str]| -> Vec<Sample> {
+            names.iter().map(|name| Sample::file(root.join(name), 0)).collect()
+        };
+        let all = ["a/1.jpg", "a/3.jpg", "b/2.jpg"];
+        assert_eq!(set_aside.only(&data, samples(&data, &all)).len(), 2);
+        // Another folder, and one that lacks some of them, are measured whole.
+        assert_eq!(set_aside.only(&other, samples(&other, &all)).len(), 3);
+        assert_eq!(set_aside.only(&data, samples(&data, &all[..2])).len(), 2);
+    }
+}

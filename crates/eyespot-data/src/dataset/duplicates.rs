@@ -55,10 +55,9 @@ pub(super) fn remove(dataset: &mut Dataset, limits: &Limits) {
         let label = |index: usize| samples[index].1.label;
         let unlike = |group: &[usize]| group.iter().copied().find(|&index| label(index) != label(group[0]));
         if unlike(&group).is_some() {
-            for (link, place) in links(&dataset.path, &samples, &group) {
-                leave_out(link, place, false);
-                group.retain(|index| *index != link);
-            }
+            let links = links(&dataset.path, &samples, &group);
+            links.iter().for_each(|(link, place)| leave_out(*link, *place, false));
+            group.retain(|index| !links.contains_key(index));
         }
         let (first, other) = (group[0], unlike(&group));
         for &index in &group {
@@ -83,8 +82,8 @@ pub(super) fn remove(dataset: &mut Dataset, limits: &Limits) {
 
 /// The images of a group that are links to others of it, with the place of each. A link in a folder of another class,
 /// such as one that leads back to the whole data set, says nothing against the class of the image's own folder.
-fn links(root: &Path, samples: &[(Part, &Sample)], group: &[usize]) -> Vec<(usize, usize)> {
-    let Ok(folder) = folder_of(root).canonicalize() else { return Vec::new() };
+fn links(root: &Path, samples: &[(Part, &Sample)], group: &[usize]) -> HashMap<usize, usize> {
+    let Ok(folder) = folder_of(root).canonicalize() else { return HashMap::new() };
     let path = |index: usize| samples[index].1.path.as_path();
     let real: Vec<Option<PathBuf>> = group.iter().map(|&index| path(index).canonicalize().ok()).collect();
     let in_place: Vec<bool> = group
@@ -92,9 +91,11 @@ fn links(root: &Path, samples: &[(Part, &Sample)], group: &[usize]) -> Vec<(usiz
         .zip(&real)
         .map(|(&index, real)| real.as_deref() == Some(folder.join(relative(root, path(index))).as_path()))
         .collect();
-    let place_of =
-        |wanted: &PathBuf| (0..group.len()).find(|&n| in_place[n] && real[n].as_ref() == Some(wanted));
-    let link = |n: usize| Some((group[n], group[place_of(real[n].as_ref()?)?]));
+    let places: HashMap<&Path, usize> = (0..group.len())
+        .filter(|&n| in_place[n])
+        .filter_map(|n| Some((real[n].as_deref()?, group[n])))
+        .collect();
+    let link = |n: usize| Some((group[n], *places.get(real[n].as_deref()?)?));
     (0..group.len()).filter(|&n| !in_place[n]).filter_map(link).collect()
 }
 
