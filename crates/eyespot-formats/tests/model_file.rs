@@ -32,6 +32,11 @@ fn model() -> ModelFile {
 
 /// A model file whose metadata has been changed.
 fn with_metadata(key: &str, value: Option<&str>) -> Vec<u8> {
+    with_metadata_and(&model().params, key, value)
+}
+
+/// The same with other weights; its checksum is right.
+fn with_metadata_and(params: &Params, key: &str, value: Option<&str>) -> Vec<u8> {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("m.safetensors");
     model().write(&path).expect("written");
@@ -43,7 +48,7 @@ fn with_metadata(key: &str, value: Option<&str>) -> Vec<u8> {
         Some(value) => drop(entries.insert(key.to_owned(), value.to_owned())),
         None => drop(entries.remove(key)),
     }
-    safetensors_bytes(model().params.iter(), &entries).expect("written")
+    safetensors_bytes(params.iter(), &entries).expect("written")
 }
 
 fn refused(bytes: &[u8], because: &str) {
@@ -128,6 +133,25 @@ fn contradictions_are_refused() {
     wrong.params.insert("extra", wrong.params.get("fc.bias").expect("there").clone());
     assert!(wrong.write(&path).is_err());
     assert!(!path.exists());
+}
+
+#[test]
+fn numbers_that_no_network_computes_with_are_refused() {
+    for (name, number, because) in [
+        ("conv1.weight", f32::NAN, "`conv1.weight` has a number that isn't finite (NaN, at 7)"),
+        ("fc.weight", f32::NEG_INFINITY, "`fc.weight` has a number that isn't finite (-inf, at 5)"),
+        ("bn1.running_var", -1e-3, "`bn1.running_var` is a variance, but its number 1 is negative"),
+    ] {
+        let mut params = model().params;
+        let numbers = params.get_mut(name).and_then(|tensor| tensor.as_slice_mut()).expect("there");
+        let place = 7.min(numbers.len() - 3);
+        numbers[place] = number;
+        let bytes = with_metadata_and(&params, "eyespot.classes", Some(r#"["a","b"]"#));
+        refused(&bytes, because);
+        // As weights, too.
+        let error = eyespot_formats::weights_from_bytes(&bytes).expect_err("no number").to_string();
+        assert!(error.contains(because), "{error}");
+    }
 }
 
 #[test]

@@ -174,6 +174,34 @@ fn a_checkpoint_of_other_settings_or_a_damaged_one_is_refused() {
     }
 }
 
+/// The checksum covers weights, optimizer and state: a flipped bit anywhere is found and never resumed from.
+#[test]
+fn a_checkpoint_with_a_flipped_bit_is_refused() {
+    let graph = graph(INPUTS, 3, false);
+    let params = initialise(&graph, 1);
+    let folder = tempfile::tempdir().unwrap();
+    let mut told = Told::default();
+    let fresh = RunFolder::new(folder.path());
+    run(&graph, &params, &settings(), &mut clouds(43, 0), None, Some(&fresh), &mut told).unwrap();
+    let path = folder.path().join("last.checkpoint");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let again = RunFolder::resume(folder.path());
+    let resume =
+        |told: &mut Told| run(&graph, &params, &settings(), &mut clouds(43, 0), None, Some(&again), told);
+    resume(&mut told).unwrap();
+    let undamaged = bytes.clone();
+    for place in (0..bytes.len()).step_by(7) {
+        let bit = 1 << (place / 7 % 8);
+        bytes[place] ^= bit;
+        std::fs::write(&path, &bytes).unwrap();
+        let error = resume(&mut told).unwrap_err().to_string();
+        assert!(error.contains("can't be resumed"), "byte {place}: {error}");
+        bytes[place] ^= bit;
+    }
+    std::fs::write(&path, undamaged).unwrap();
+    resume(&mut told).unwrap();
+}
+
 #[test]
 fn the_last_batch_takes_what_is_left_and_epochs_learn() {
     let graph = graph(INPUTS, 3, false);

@@ -224,6 +224,31 @@ fn runs_and_model_files() {
     );
 }
 
+/// `1 / 1e-45` is infinite.
+#[test]
+fn a_model_whose_transform_divides_by_next_to_nothing_is_refused() {
+    let graph = graph();
+    let transform = |std: f32| {
+        let imagenet = eyespot::Transform::imagenet();
+        eyespot::Transform { crop: (8, 8), resize: Some(8), std: vec![std; 3], ..imagenet }
+    };
+    let run = tempfile::tempdir().expect("a folder");
+    let load = |std: f32| {
+        let model = ModelFile {
+            params: initialise(&graph, 1),
+            graph: graph.clone(),
+            classes: ["a", "b", "c"].map(str::to_owned).to_vec(),
+            transform: serde_json::to_value(transform(std)).expect("JSON"),
+            training: serde_json::json!({}),
+        };
+        model.write(&run.path().join("model.safetensors")).expect("written");
+        eyespot::Classifier::load(run.path()).map(drop)
+    };
+    load(0.25).expect("a usual one");
+    let error = load(1e-45).expect_err("next to nothing").to_string();
+    assert!(error.contains("model.safetensors") && error.contains("std"), "{error}");
+}
+
 fn error(file: &str) -> String {
     match computed(file, false) {
         Ok((outputs, _)) => panic!("{file} should be refused, and gives {outputs:?}"),

@@ -10,4 +10,5 @@ mod real_data;
 mod robustness;
 mod support;
 mod train;
+mod weights;
 mod wrong;
