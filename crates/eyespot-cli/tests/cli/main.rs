@@ -3,6 +3,7 @@
 mod config;
 mod embed;
 mod features;
+mod hostile;
 mod inspect;
 mod predict;
 mod real_data;
