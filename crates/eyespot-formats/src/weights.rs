@@ -3,8 +3,8 @@
 use crate::error::{damaged, unsupported};
 use crate::limits::Budget;
 use crate::{FormatError, ReadError, names, pytorch, safetensors_file};
-use eyespot_system::FileError;
 use eyespot_graph::{Params, Tensor};
+use eyespot_system::FileError;
 use std::path::Path;
 
 /// Reads a file of weights: safetensors, or a PyTorch checkpoint (`.pth`, `.pt`, `.th`; zip and legacy). The content
