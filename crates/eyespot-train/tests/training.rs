@@ -181,11 +181,12 @@ fn a_checkpoint_with_a_flipped_bit_is_refused() {
     let params = initialise(&graph, 1);
     let folder = tempfile::tempdir().unwrap();
     let mut told = Told::default();
-    let fresh = RunFolder::new(folder.path());
+    let owned = OwnedFolder::claim(folder.path(), RunFolder::PURPOSE).unwrap();
+    let fresh = RunFolder::new(&owned);
     run(&graph, &params, &settings(), &mut clouds(43, 0), None, Some(&fresh), &mut told).unwrap();
     let path = folder.path().join("last.checkpoint");
     let mut bytes = std::fs::read(&path).unwrap();
-    let again = RunFolder::resume(folder.path());
+    let again = RunFolder::resume(&owned);
     let resume =
         |told: &mut Told| run(&graph, &params, &settings(), &mut clouds(43, 0), None, Some(&again), told);
     resume(&mut told).unwrap();

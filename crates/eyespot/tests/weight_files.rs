@@ -240,6 +240,7 @@ fn a_model_whose_transform_divides_by_next_to_nothing_is_refused() {
             classes: ["a", "b", "c"].map(str::to_owned).to_vec(),
             transform: serde_json::to_value(transform(std)).expect("JSON"),
             training: serde_json::json!({}),
+            learned_from: Default::default(),
         };
         model.write(&run.path().join("model.safetensors")).expect("written");
         eyespot::Classifier::load(run.path()).map(drop)

@@ -53,7 +53,7 @@ fn flags_and_keys_are_the_same() {
         .split_whitespace()
         .filter_map(|word| word.strip_prefix("--"))
         .map(|word| word.split(['[', '=', ',', ']', '.', ';']).next().unwrap_or(word))
-        .filter(|flag| !["help", "version", "config", "resume", ""].contains(flag))
+        .filter(|flag| !["help", "version", "config", "resume", "memory", ""].contains(flag))
         .collect();
     for flag in &flags {
         let toml = format!("{flag} = {{}}\n");

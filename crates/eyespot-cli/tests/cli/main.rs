@@ -4,6 +4,7 @@ mod config;
 mod embed;
 mod evaluate;
 mod features;
+mod hostile;
 mod inspect;
 mod predict;
 mod real_data;

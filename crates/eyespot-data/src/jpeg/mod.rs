@@ -86,7 +86,8 @@ pub(crate) struct Info {
 /// # Errors
 /// No size, a part of the format that can't be read, or a picture larger than allowed.
 pub(crate) fn info(data: &[u8], limits: &Limits) -> Result<Info, DecodeError> {
-    let mut reader = Reader::new(data);
+    // Huffman tables take as long to build as small pictures do to decode, and say nothing about the size.
+    let mut reader = Reader { passes_over: header::HUFFMAN_TABLES, ..Reader::new(data) };
     let Some(Item::Scan(scan)) = reader.next()? else {
         return Err(damaged("it holds no picture"));
     };
@@ -170,6 +171,8 @@ struct Reader<'a> {
     place: usize,
     header: Header<'a>,
     damage: Option<Damage>,
+    /// A segment that isn't read; 0 for none.
+    passes_over: u8,
 }
 
 enum Item {
@@ -179,7 +182,7 @@ enum Item {
 
 impl<'a> Reader<'a> {
     fn new(data: &'a [u8]) -> Self {
-        Reader { data, place: 2, header: Header::default(), damage: None }
+        Reader { data, place: 2, header: Header::default(), damage: None, passes_over: 0 }
     }
 
     fn tell(&mut self, damage: Damage) {
@@ -213,7 +216,9 @@ impl<'a> Reader<'a> {
                     if marker == START_OF_SCAN {
                         return Ok(Some(Item::Scan(self.header.scan(content)?)));
                     }
-                    self.header.read(marker, content)?;
+                    if marker != self.passes_over {
+                        self.header.read(marker, content)?;
+                    }
                 }
             }
         }
