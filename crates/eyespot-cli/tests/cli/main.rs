@@ -3,10 +3,14 @@
 mod config;
 mod embed;
 mod features;
+mod hostile;
 mod inspect;
+mod not_finite;
+mod owned;
 mod predict;
 mod real_data;
 mod robustness;
+mod settings;
 mod support;
 mod train;
 mod wrong;
