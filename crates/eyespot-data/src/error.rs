@@ -1,5 +1,6 @@
 //! What can go wrong with data, and with one picture.
 
+use eyespot_system::printable_path;
 use std::path::PathBuf;
 use thiserror::Error;
 
@@ -43,13 +44,13 @@ pub enum DecodeError {
 #[derive(Debug, Error)]
 pub enum DataError {
     /// Nothing at this path.
-    #[error("{} does not exist; give a folder with one sub-folder per class, or a CSV with `path,label` columns", .0.display())]
+    #[error("{} does not exist; give a folder with one sub-folder per class, or a CSV with `path,label` columns", printable_path(.0))]
     NotFound(PathBuf),
     /// A single file that is no CSV.
-    #[error("{} is a single file; give the folder that holds one sub-folder per class, or a CSV with `path,label` columns", .0.display())]
+    #[error("{} is a single file; give the folder that holds one sub-folder per class, or a CSV with `path,label` columns", printable_path(.0))]
     IsAFile(PathBuf),
     /// A folder or file that can't be read.
-    #[error("{} can't be read: {source}", path.display())]
+    #[error("{} can't be read: {source}", printable_path(path))]
     Io {
         /// The folder or file.
         path: PathBuf,
@@ -57,7 +58,11 @@ pub enum DataError {
         source: std::io::Error,
     },
     /// A folder without class folders.
-    #[error("{} has no class folders: {found}; put the pictures of each class into a folder of its own, such as {}/cats/1.jpg", path.display(), path.display())]
+    #[error(
+        "{} has no class folders: {found}; put the pictures of each class into a folder of its own, such as {}/cats/1.jpg",
+        printable_path(path),
+        printable_path(path)
+    )]
     NoClasses {
         /// The folder.
         path: PathBuf,
@@ -65,7 +70,10 @@ pub enum DataError {
         found: String,
     },
     /// Class folders, but no pictures in them.
-    #[error("{} has class folders ({classes}) but no pictures in them; picture files end in {endings}", path.display())]
+    #[error(
+        "{} has class folders ({classes}) but no pictures in them; picture files end in {endings}",
+        printable_path(path)
+    )]
     NoPictures {
         /// The folder.
         path: PathBuf,
@@ -75,7 +83,10 @@ pub enum DataError {
         endings: String,
     },
     /// None of the classes is among those the model knows.
-    #[error("none of the classes in {} ({found}) is known to the model ({known}); rename the folders or use another model", path.display())]
+    #[error(
+        "none of the classes in {} ({found}) is known to the model ({known}); rename the folders or use another model",
+        printable_path(path)
+    )]
     UnknownClasses {
         /// The folder or CSV.
         path: PathBuf,
@@ -85,7 +96,7 @@ pub enum DataError {
         known: String,
     },
     /// A CSV line that can't be understood.
-    #[error("{}, line {line}: {reason}", path.display())]
+    #[error("{}, line {line}: {reason}", printable_path(path))]
     Csv {
         /// The file.
         path: PathBuf,
@@ -95,7 +106,7 @@ pub enum DataError {
         reason: String,
     },
     /// An IDX file that contradicts itself.
-    #[error("{} is not a sound IDX file: {reason}", path.display())]
+    #[error("{} is not a sound IDX file: {reason}", printable_path(path))]
     Idx {
         /// The file.
         path: PathBuf,
@@ -106,7 +117,7 @@ pub enum DataError {
     #[error("{0}")]
     Setting(String),
     /// A picture that can't be read, where unreadable pictures are not tolerated.
-    #[error("{} {cause}", path.display())]
+    #[error("{} {cause}", printable_path(path))]
     Picture {
         /// The file.
         path: PathBuf,

@@ -2,6 +2,7 @@
 
 use super::{Found, Layout, Listing, Part, some_of};
 use crate::DataError;
+use eyespot_system::printable_path;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -95,7 +96,7 @@ impl PassedOver {
             "{total} files in class folders are passed over because of their endings ({}), such as {}; \
              picture files end in {}",
             some_of(&counts),
-            first.display(),
+            printable_path(first),
             ENDINGS.join(", ")
         ))
     }

@@ -6,6 +6,7 @@ mod idx;
 mod split;
 
 use crate::{DataError, Sample};
+use eyespot_system::printable;
 pub(crate) use idx::IdxImages;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -275,7 +276,8 @@ fn add_class_notices(dataset: &Dataset, classes_given: bool, notices: &mut Vec<S
 /// The first few of many names.
 fn some_of<S: AsRef<str>>(names: &[S]) -> String {
     const SHOWN: usize = 10;
-    let mut text = names.iter().take(SHOWN).map(S::as_ref).collect::<Vec<_>>().join(", ");
+    let mut text =
+        names.iter().take(SHOWN).map(|name| printable(name.as_ref())).collect::<Vec<_>>().join(", ");
     if names.len() > SHOWN {
         text.push_str(&format!(" and {} more", names.len() - SHOWN));
     }
