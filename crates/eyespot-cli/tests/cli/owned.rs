@@ -72,7 +72,11 @@ fn a_demo_replaces_an_earlier_demo_and_nothing_else() {
     let again = std::fs::read(root.join("d/run/model.safetensors")).expect("reads");
     assert!(model != again, "another seed gives another model");
     let pictures = snapshot(&root.join("d/pictures"));
-    assert!(pictures.len() % 10 == 0, "{} pictures: the earlier ones are among them", pictures.len());
+    assert!(
+        pictures.len().is_multiple_of(10),
+        "{} pictures: the earlier ones are among them",
+        pictures.len()
+    );
     assert!(root.join("d/notes.txt").exists() && root.join("d/run/notes.txt").exists());
 
     // A picture of somebody else would be learned from.

@@ -94,7 +94,7 @@ impl Robustness {
     /// # Errors
     /// Nothing to draw.
     pub fn figure(models: &[(&str, &Robustness)]) -> Result<RgbImage, Error> {
-        Ok(figure::draw(models)?)
+        figure::draw(models)
     }
 
     /// Writes [`Robustness::figure`] as a PNG, see [`crate::save_png`].
