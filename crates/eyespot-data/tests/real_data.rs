@@ -85,13 +85,11 @@ fn photos_are_decoded_scaled_and_cropped_as_by_pillow_bit_for_bit() {
         let order = (0..samples.len()).collect();
         for batch in Loader::new(&samples, order, LoaderOptions::new(levels.clone())).unwrap() {
             let batch = batch.unwrap();
-            for ((tensor, index), note) in
-                batch.inputs.chunks_exact(levels.len()).zip(&batch.indices).zip(&batch.notes)
-            {
+            assert!(batch.notes.is_empty(), "{:?}", batch.notes);
+            for (tensor, index) in batch.inputs.chunks_exact(levels.len()).zip(&batch.indices) {
                 let framed: Vec<u8> = tensor.iter().map(|level| level.round() as u8).collect();
                 let found = format!("{:08x}", crc32fast::hash(&framed));
                 assert_eq!(found, expected[*index][8..], "{}", photos[*index].display());
-                assert_eq!(*note, None, "{}", photos[*index].display());
             }
         }
     }

@@ -111,7 +111,13 @@ impl AtomicFile {
         let temporary = self.writer.into_inner().map_err(|error| error.into_error())?;
         temporary.as_file().sync_all()?;
         let persisted = match self.is_new {
-            true => temporary.persist_noclobber(&self.path),
+            true => match temporary.persist_noclobber(&self.path) {
+                // A file system that can't do it in one step, such as some on memory cards and in networks.
+                Err(error) if std::fs::symlink_metadata(&self.path).is_err() => {
+                    error.file.persist(&self.path)
+                }
+                persisted => persisted,
+            },
             false => temporary.persist(&self.path),
         };
         persisted.map_err(|error| error.error)?;

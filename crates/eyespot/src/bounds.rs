@@ -48,7 +48,11 @@ impl Bounds {
             Self::Whole(least, most) => {
                 (least as f64..=most as f64).contains(&number) && number.fract() == 0.0
             }
-            Self::Number(least, most) => (least..=most).contains(&number),
+            Self::Number(least, most) => {
+                // The bounds themselves, also where the setting is an f32.
+                let is = |bound: f64| number as f32 == bound as f32;
+                (least..=most).contains(&number) || is(least) || is(most)
+            }
         }
     }
 
@@ -85,4 +89,31 @@ pub(crate) fn check(settings: &toml::Table) -> Result<(), (&str, String)> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TrainingOptions;
+
+    #[test]
+    fn the_bounds_belong_to_them_and_nothing_beyond() {
+        let numbers = TrainingOptions::KEYS.iter().filter_map(|key| Bounds::of(key));
+        let mut seen = 0;
+        for bounds in numbers {
+            let (least, most) = match bounds {
+                Bounds::Whole(least, most) => (least as f64, most as f64),
+                Bounds::Number(least, most) => (least, most),
+            };
+            assert!(bounds.contains(least) && bounds.contains(most), "{bounds}");
+            assert!(!bounds.contains(least - 1.0) && !bounds.contains(most * 2.0), "{bounds}");
+            assert!(!bounds.contains(f64::NAN) && !bounds.contains(f64::INFINITY), "{bounds}");
+            if let Bounds::Number(..) = bounds {
+                let single = |x: f64| f64::from(x as f32);
+                assert!(bounds.contains(single(least)) && bounds.contains(single(most)), "{bounds}");
+            }
+            seen += 1;
+        }
+        assert_eq!(seen, 18);
+    }
 }
