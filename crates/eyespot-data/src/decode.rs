@@ -5,7 +5,10 @@ mod deep;
 mod foreign;
 mod format;
 mod gif;
+mod header;
 mod ico;
+#[cfg(feature = "jpeg2000")]
+mod jpeg2000;
 #[cfg(feature = "jxl")]
 mod jxl;
 mod metadata;
@@ -15,14 +18,13 @@ mod png;
 mod pnm;
 mod tiff;
 
-use crate::{DecodeError, jpeg};
-use format::Format;
+use crate::DecodeError;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageFormat, RgbImage};
+use image::{DynamicImage, RgbImage};
 use std::io::Read;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+pub(crate) use header::{DESCRIPTIONS, Header, guarded};
 pub use options::{DecodeOptions, Decoded, Note};
 
 /// How large a picture may be. Checked against the file's own declaration before any pixel is decoded.
@@ -32,7 +34,8 @@ pub struct Limits {
     pub max_width: u32,
     /// Pixels down. Default 65,535.
     pub max_height: u32,
-    /// Width × height. Default 178,956,970, where Pillow refuses a picture as a decompression bomb.
+    /// Width × height. Default 536,870,912: more than any camera makes, and seconds of work at most. Memory is bounded by
+    /// [`Budget::process`].
     pub max_pixels: u64,
     /// Size of the file in bytes. Default 512 MiB.
     pub max_file_bytes: u64,
@@ -40,7 +43,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { max_width: 65_535, max_height: 65_535, max_pixels: 178_956_970, max_file_bytes: 512 << 20 }
+        Limits { max_width: 65_535, max_height: 65_535, max_pixels: 1 << 29, max_file_bytes: 512 << 20 }
     }
 }
 
@@ -65,29 +68,6 @@ pub fn decode(path: impl AsRef<Path>, limits: &Limits) -> Result<RgbImage, Decod
     Ok(DecodeOptions::with_limits(limits).decode(path)?.image)
 }
 
-/// The bytes of a file no larger than allowed.
-pub(crate) fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, DecodeError> {
-    let file = std::fs::File::open(path)?;
-    let metadata = file.metadata()?;
-    if metadata.is_dir() {
-        return Err(DecodeError::Io(std::io::Error::other("it is a folder")));
-    }
-    let too_large = |bytes: u64| {
-        let allowed = limits.max_file_bytes;
-        Err(DecodeError::TooLarge(format!("a file of {bytes} bytes, allowed are {allowed}")))
-    };
-    if metadata.len() > limits.max_file_bytes {
-        return too_large(metadata.len());
-    }
-    let mut bytes = Vec::with_capacity(metadata.len() as usize + 1);
-    // A pipe has no length to check beforehand, and a file may grow while it is read.
-    file.take(limits.max_file_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limits.max_file_bytes {
-        return too_large(bytes.len() as u64);
-    }
-    Ok(bytes)
-}
-
 /// Reads a picture: JPEG (baseline, progressive, grey, CMYK), PNG (any depth, palette), WebP, BMP, TIFF (BigTIFF, any
 /// depth, floating point, palette, CMYK, YCbCr, Lab; most compressions), GIF (first frame), PNM, QOI, TGA, ICO and, as
 /// features of this crate, JPEG 2000 (`jpeg2000`, on by default) and JPEG XL (`jxl`). The content decides the format, never
@@ -98,57 +78,15 @@ pub(crate) fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, DecodeError>
 ///
 /// Differences on purpose: the orientation in EXIF or XMP is applied, so the picture stands as every viewer shows it;
 /// of all deep samples (12 and 16 bits of grey, 32-bit numbers, floating point) the full range counts, where Pillow cuts
-/// what is above 255 off to white (see [`DecodeOptions::range`]); a JPEG whose data end early or make no sense is an
-/// error also where Pillow fills it up with grey. Arithmetic-coded and 12-bit JPEG can't be read.
+/// what is above 255 off to white (see [`DecodeOptions::range`]). A JPEG whose data end early or make no sense is read as
+/// libjpeg reads it, the missing part grey. Arithmetic-coded and 12-bit JPEG can't be read.
+///
+/// The memory that this takes is reserved from the process's budget (`eyespot_system::Budget`) first.
 ///
 /// # Errors
 /// Whatever is wrong with the bytes, never a panic: see [`DecodeError`].
 pub fn decode_bytes(bytes: &[u8], limits: &Limits) -> Result<RgbImage, DecodeError> {
     Ok(DecodeOptions::with_limits(limits).decode_bytes(bytes)?.image)
-}
-
-fn decode_with(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, DecodeError> {
-    if bytes.is_empty() {
-        return Err(DecodeError::Empty);
-    }
-    let Some(format) = Format::of(bytes) else {
-        return match (foreign::name(bytes), Format::tga(bytes)) {
-            (Some(foreign), _) => Err(foreign),
-            (None, Some(format)) => decode_as(format, bytes, options),
-            (None, None) => Err(DecodeError::UnknownFormat(first_bytes(bytes))),
-        };
-    };
-    decode_as(format, bytes, options)
-}
-
-fn decode_as(format: Format, bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, DecodeError> {
-    let crates = |format: ImageFormat, name| others::decode(bytes, format, name, options);
-    let name = format.name();
-    let decode = || match format {
-        Format::Jpeg => {
-            let (image, orientation) = jpeg::decode(bytes, &options.limits)?;
-            Ok(Stored { orientation, ..Stored::sound(image) })
-        }
-        Format::Png => png::decode(bytes, options),
-        Format::Tiff => tiff::decode(bytes, options),
-        Format::Gif => gif::decode(bytes, options),
-        Format::Bmp => bmp::decode(bytes, options),
-        Format::Pnm => pnm::decode(bytes, options),
-        Format::WebP => crates(ImageFormat::WebP, name),
-        Format::Qoi => crates(ImageFormat::Qoi, name),
-        Format::Ico => ico::decode(bytes, options),
-        Format::Tga => crates(ImageFormat::Tga, name),
-        #[cfg(feature = "jpeg2000")]
-        Format::Jpeg2000 => others::jpeg2000(bytes, options),
-        #[cfg(feature = "jxl")]
-        Format::JpegXl => jxl::decode(bytes, options),
-    };
-    // A bug in a decoder must cost one picture, not the run.
-    let stored = catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_| {
-        Err(DecodeError::Damaged { format: name, cause: "the decoder gave up on it".into() })
-    })?;
-    let image = upright(stored.image, stored.orientation);
-    Ok(Decoded { image, notes: stored.notes, samples: stored.levels })
 }
 
 /// An image as it lies in its file.
@@ -168,20 +106,19 @@ impl Stored {
     }
 }
 
-/// What a person can tell a text or a web page from.
-fn first_bytes(bytes: &[u8]) -> String {
-    let start = &bytes[..bytes.len().min(12)];
-    format!("\"{}\"", start.escape_ascii())
-}
-
 /// Memory for an image.
 fn allocate(width: u32, height: u32) -> Result<RgbImage, DecodeError> {
     let size = (width as usize).saturating_mul(height as usize).saturating_mul(3);
-    let no_memory = || out_of_memory(size as u64);
-    let mut pixels = Vec::new();
-    pixels.try_reserve_exact(size).map_err(|_| no_memory())?;
-    pixels.resize(size, 0);
-    RgbImage::from_raw(width, height, pixels).ok_or_else(no_memory)
+    let pixels = zeros(size)?;
+    RgbImage::from_raw(width, height, pixels).ok_or_else(|| out_of_memory(size as u64))
+}
+
+/// Memory for so many bytes; an error where the system has none, though the budget allows it.
+fn zeros(size: usize) -> Result<Vec<u8>, DecodeError> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(size).map_err(|_| out_of_memory(size as u64))?;
+    bytes.resize(size, 0);
+    Ok(bytes)
 }
 
 fn out_of_memory(bytes: u64) -> DecodeError {

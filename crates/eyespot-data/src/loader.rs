@@ -3,9 +3,11 @@
 mod queue;
 mod stream;
 
+use crate::opened::Wanted;
 use crate::random::{Random, purpose};
 use crate::resize::Scratch;
 use crate::{Augment, DataError, DecodeError, DecodeOptions, Limits, Note, Sample, Transform};
+use eyespot_system::{Budget, Reserved};
 use queue::{Queue, Task};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -31,6 +33,8 @@ pub struct LoaderOptions {
     /// Whether a picture that can't be read, or only with [`Note::Damaged`], ends the loading, in place of being left out
     /// and reported.
     pub strict: bool,
+    /// Whether a picture whose file is damaged counts as one that can't be read ([`DecodeOptions::strict`]).
+    pub refuse_damaged: bool,
     /// What is varied; nothing by default.
     pub augment: Augment,
     /// Decides, with the epoch and each picture's index, what is varied and how.
@@ -50,6 +54,7 @@ impl LoaderOptions {
             transform,
             limits: Limits::default(),
             strict: false,
+            refuse_damaged: false,
             augment: Augment::default(),
             seed: 0,
             epoch: 0,
@@ -61,7 +66,7 @@ impl LoaderOptions {
     pub fn decoding(&self) -> DecodeOptions {
         DecodeOptions {
             limits: self.limits.clone(),
-            strict: self.strict,
+            strict: self.strict || self.refuse_damaged,
             range: self.transform.range,
             ..DecodeOptions::default()
         }
@@ -143,6 +148,7 @@ pub struct Loader {
     workers: Vec<JoinHandle<()>>,
     recipe: Arc<Recipe>,
     ended: bool,
+    _reserved: Reserved<'static>,
 }
 
 /// What every thread needs to prepare a picture.
@@ -204,6 +210,15 @@ impl Loader {
         };
         // Enough pictures under way that a thread that is done finds work though the oldest batch isn't whole.
         let ahead = AHEAD.max((2 * threads).div_ceil(options.batch_size));
+        let LoaderOptions { transform, batch_size, .. } = &options;
+        let frame =
+            4 * transform.len() as u64 + 3 * u64::from(transform.crop.0) * u64::from(transform.crop.1);
+        let images = (*batch_size as u64).saturating_mul(ahead as u64 + 1).saturating_add(threads as u64);
+        let reserved = Budget::process().hold_chosen(frame.saturating_mul(images)).map_err(|error| {
+            DataError::Setting(format!(
+                "loading {batch_size} images at once {error}, or load fewer with --batch"
+            ))
+        })?;
         let queue = Arc::new(Queue::new(samples, options.batch_size, options.transform.len(), ahead));
         let decoding = options.decoding();
         let recipe = Arc::new(Recipe { table: options.transform.table(), decoding, options });
@@ -220,7 +235,7 @@ impl Loader {
                 "the system refuses to start a thread that reads pictures".into(),
             ));
         }
-        Ok(Loader { queue, workers, recipe, ended: false })
+        Ok(Loader { queue, workers, recipe, ended: false, _reserved: reserved })
     }
 }
 
@@ -243,14 +258,16 @@ impl Recipe {
         tensor: &mut [f32],
     ) -> Result<Vec<Note>, DecodeError> {
         let LoaderOptions { transform, augment, seed, epoch, .. } = &self.options;
-        let decoded = task.sample.read(&self.decoding)?;
+        let wanted = Wanted::Scaled(transform);
+        let mut picture = task.sample.open(&self.decoding, Budget::process(), wanted)?;
         if augment.is_none() {
-            transform.apply_with(scratch, &self.table, &decoded.image, tensor)?;
+            transform.apply_with(scratch, &self.table, &mut picture, tensor)?;
         } else {
             let mut random = Random::new([*seed, *epoch, task.index as u64, purpose::PICTURE]);
-            augment.apply_with(scratch, &self.table, transform, &mut random, &decoded.image, tensor)?;
+            augment.apply_with(scratch, &self.table, transform, &mut random, &mut picture, tensor)?;
         }
-        Ok(decoded.notes)
+        self.decoding.check(picture.notes())?;
+        Ok(picture.notes().to_vec())
     }
 
     /// Mixes a whole batch, where the augmentation says so.

@@ -1,19 +1,32 @@
 //! What Pillow reads otherwise than the `image` crate: run-length encoded BMP, where pixels that are skipped have the
 //! first colour of the palette, and 16 bits a pixel, where levels are rounded down.
 
+use super::header::Need;
 use super::{DecodeOptions, Stored, allocate, others};
-use crate::DecodeError;
+use crate::{DecodeError, Limits};
 use image::ImageFormat;
+use image::metadata::Orientation;
+
+/// Pixels by which the last run may reach over the end.
+const LONGEST_RUN: u64 = 256;
 
 fn damaged(cause: &str) -> DecodeError {
     DecodeError::Damaged { format: "BMP", cause: cause.into() }
 }
 
-pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Stored, DecodeError> {
+pub(super) fn need(bytes: &[u8], limits: &Limits) -> Result<Need, DecodeError> {
+    let Some(header) = Header::of_runs(bytes) else {
+        return others::need(bytes, ImageFormat::Bmp, "BMP", limits);
+    };
+    let size = header.size(limits)?;
+    Ok(Need::of(size, Orientation::NoTransforms, u64::from(size.0) * u64::from(size.1) + LONGEST_RUN))
+}
+
+pub(super) fn decode(bytes: &[u8], scratch: u64, options: &DecodeOptions) -> Result<Stored, DecodeError> {
     if let Some(header) = Header::of_runs(bytes) {
         return header.decode(bytes, options);
     }
-    let mut stored = others::decode(bytes, ImageFormat::Bmp, "BMP", options)?;
+    let mut stored = others::decode(bytes, ImageFormat::Bmp, "BMP", scratch, options)?;
     if let Some(bits) = channel_bits(bytes) {
         for pixel in stored.image.pixels_mut() {
             for (level, bits) in pixel.0.iter_mut().zip(bits) {
@@ -78,14 +91,19 @@ impl Header {
         })
     }
 
-    fn decode(&self, bytes: &[u8], options: &DecodeOptions) -> Result<Stored, DecodeError> {
+    fn size(&self, limits: &Limits) -> Result<(u32, u32), DecodeError> {
         let (Ok(width), height) = (u32::try_from(self.width), self.height.unsigned_abs()) else {
             return Err(damaged("its width is negative"));
         };
-        options.limits.check(width, height)?;
+        limits.check(width, height)?;
         if width == 0 || height == 0 {
             return Err(damaged("it has no pixels"));
         }
+        Ok((width, height))
+    }
+
+    fn decode(&self, bytes: &[u8], options: &DecodeOptions) -> Result<Stored, DecodeError> {
+        let (width, height) = self.size(&options.limits)?;
         let palette = bytes.get(self.palette_at..).unwrap_or_default();
         let palette: Vec<[u8; 3]> =
             palette.chunks_exact(4).take(self.colors).map(|color| [color[2], color[1], color[0]]).collect();
@@ -107,7 +125,8 @@ impl Header {
     /// Unpacks the runs, the first row stored first.
     fn indices(&self, data: &[u8], width: usize, count: usize) -> Result<Vec<u8>, DecodeError> {
         let mut out = Vec::new();
-        out.try_reserve_exact(count).map_err(|_| super::out_of_memory(count as u64))?;
+        out.try_reserve_exact(count + LONGEST_RUN as usize)
+            .map_err(|_| super::out_of_memory(count as u64))?;
         let nibbles = |byte: u8| [byte >> 4, byte & 15];
         let mut bytes = data.iter().copied();
         let mut next = || bytes.next().ok_or_else(|| damaged("it ends before its pixels do"));

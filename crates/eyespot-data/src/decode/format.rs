@@ -2,7 +2,7 @@
 
 /// The formats that can be read, some only as a feature of the build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
+pub(crate) enum Format {
     Jpeg,
     Png,
     WebP,

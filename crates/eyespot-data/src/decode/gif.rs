@@ -1,47 +1,74 @@
 //! The first frame of a GIF, as Pillow makes it RGB: transparent pixels have their colour of the palette.
 
-use super::{DecodeOptions, Stored, allocate};
-use crate::DecodeError;
-use gif::{ColorOutput, DecodingError, MemoryLimit};
-use std::borrow::Cow;
+use super::header::Need;
+use super::{DecodeOptions, Stored, allocate, zeros};
+use crate::{DecodeError, Limits};
+use gif::{ColorOutput, Decoder, MemoryLimit};
+use image::metadata::Orientation;
+use std::io::Read;
 
 fn damaged(cause: impl ToString) -> DecodeError {
     DecodeError::Damaged { format: "GIF", cause: cause.to_string() }
 }
 
 /// A file without a palette for all frames gets one of greys, which Pillow takes where the frame has none either.
-fn with_palette(bytes: &[u8]) -> Cow<'_, [u8]> {
+fn with_palette(bytes: &[u8]) -> (Vec<u8>, &[u8]) {
     const HEADER: usize = 13;
     if bytes.len() < HEADER || bytes[10] & 0x80 != 0 {
-        return Cow::Borrowed(bytes);
+        return (Vec::new(), bytes);
     }
-    let mut whole = bytes[..HEADER].to_vec();
-    whole[10] |= 0x87;
-    whole.extend((0..=255).flat_map(|grey| [grey; 3]));
-    whole.extend(&bytes[HEADER..]);
-    Cow::Owned(whole)
+    let mut start = bytes[..HEADER].to_vec();
+    start[10] |= 0x87;
+    start.extend((0..=255).flat_map(|grey| [grey; 3]));
+    (start, &bytes[HEADER..])
+}
+
+/// The first frame, and where it lies in the image.
+struct First<R: Read> {
+    decoder: Decoder<R>,
+    left: usize,
+    top: usize,
+    across: usize,
+    down: usize,
+    width: usize,
+    height: usize,
+    transparent: Option<u8>,
+    palette: Option<Vec<u8>>,
+}
+
+impl<R: Read> First<R> {
+    fn of(file: R, limits: &Limits) -> Result<First<R>, DecodeError> {
+        let mut settings = gif::DecodeOptions::new();
+        settings.set_color_output(ColorOutput::Indexed);
+        // What it takes is known here, and reserved.
+        settings.set_memory_limit(MemoryLimit::Unlimited);
+        let mut decoder = settings.read_info(file).map_err(damaged)?;
+        let frame = decoder.next_frame_info().map_err(damaged)?.ok_or_else(|| damaged("it has no frames"))?;
+        let (left, top) = (usize::from(frame.left), usize::from(frame.top));
+        let (across, down) = (usize::from(frame.width), usize::from(frame.height));
+        let (transparent, palette) = (frame.transparent, frame.palette.clone());
+        // A frame that reaches over the edge makes the image larger.
+        let width = usize::from(decoder.width()).max(left + across);
+        let height = usize::from(decoder.height()).max(top + down);
+        limits.check(width as u32, height as u32)?;
+        Ok(First { decoder, left, top, across, down, width, height, transparent, palette })
+    }
+}
+
+pub(super) fn need(bytes: &[u8], limits: &Limits) -> Result<Need, DecodeError> {
+    let (start, rest) = with_palette(bytes);
+    let first = First::of(start[..].chain(rest), limits)?;
+    let size = (first.width as u32, first.height as u32);
+    let indices = first.across as u64 * first.down as u64;
+    Ok(Need::of(size, Orientation::NoTransforms, indices + (1 << 20)))
 }
 
 pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Stored, DecodeError> {
-    let explain = |error: DecodingError| damaged(error);
-    let most = options.limits.max_pixels.saturating_mul(16).max(1);
-    let mut settings = gif::DecodeOptions::new();
-    settings.set_color_output(ColorOutput::Indexed);
-    settings.set_memory_limit(MemoryLimit::Bytes(most.try_into().map_err(damaged)?));
-    let with_palette = with_palette(bytes);
-    let mut decoder = settings.read_info(&with_palette[..]).map_err(explain)?;
-    let frame = decoder.next_frame_info().map_err(explain)?.ok_or_else(|| damaged("it has no frames"))?;
-    let (left, top) = (usize::from(frame.left), usize::from(frame.top));
-    let (across, down) = (usize::from(frame.width), usize::from(frame.height));
-    let (transparent, palette) = (frame.transparent, frame.palette.clone());
-    // A frame that reaches over the edge makes the image larger.
-    let width = usize::from(decoder.width()).max(left + across);
-    let height = usize::from(decoder.height()).max(top + down);
-    options.limits.check(width as u32, height as u32)?;
-    let mut indices = Vec::new();
-    indices.try_reserve_exact(across * down).map_err(|_| super::out_of_memory((across * down) as u64))?;
-    indices.resize(across * down, 0);
-    decoder.read_into_buffer(&mut indices).map_err(explain)?;
+    let (start, rest) = with_palette(bytes);
+    let first = First::of(start[..].chain(rest), &options.limits)?;
+    let First { mut decoder, left, top, across, down, width, height, transparent, palette } = first;
+    let mut indices = zeros(across * down)?;
+    decoder.read_into_buffer(&mut indices).map_err(damaged)?;
 
     let palette = palette.or_else(|| decoder.global_palette().map(<[u8]>::to_vec)).unwrap_or_default();
     let color = |index: u8| match palette.chunks_exact(3).nth(index as usize) {

@@ -1,15 +1,23 @@
 //! The largest image of an icon.
 
+use super::header::Need;
 use super::{DecodeOptions, Stored, others, png};
-use crate::DecodeError;
+use crate::{DecodeError, Limits};
 use image::ImageFormat;
 
+pub(super) fn need(bytes: &[u8], limits: &Limits) -> Result<Need, DecodeError> {
+    match largest(bytes) {
+        Some(image) if image.starts_with(b"\x89PNG") => png::need(image, limits),
+        _ => others::need(bytes, ImageFormat::Ico, "ICO", limits),
+    }
+}
+
 /// Images in an icon are PNG files or bitmaps without a header.
-pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Stored, DecodeError> {
+pub(super) fn decode(bytes: &[u8], scratch: u64, options: &DecodeOptions) -> Result<Stored, DecodeError> {
     match largest(bytes) {
         // The `image` crate refuses all but RGBA.
-        Some(image) if image.starts_with(b"\x89PNG") => png::decode(image, options),
-        _ => others::decode(bytes, ImageFormat::Ico, "ICO", options),
+        Some(image) if image.starts_with(b"\x89PNG") => png::decode(image, scratch, options),
+        _ => others::decode(bytes, ImageFormat::Ico, "ICO", scratch, options),
     }
 }
 

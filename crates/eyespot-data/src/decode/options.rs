@@ -1,7 +1,9 @@
 //! What decoding is asked for, and what it gives.
 
-use super::Limits;
+use super::{Header, Limits};
 use crate::DecodeError;
+use crate::opened::{Opened, Wanted};
+use eyespot_system::Budget;
 use image::RgbImage;
 use std::fmt;
 use std::path::Path;
@@ -78,6 +80,13 @@ impl fmt::Display for Note {
     }
 }
 
+impl Note {
+    /// What reading a JPEG's damaged data made of them.
+    pub(crate) fn of_jpeg(damage: Option<&'static str>) -> Vec<Note> {
+        damage.map(|cause| Note::Damaged { format: "JPEG", cause: cause.to_owned() }).into_iter().collect()
+    }
+}
+
 impl Decoded {
     /// An image about which there is nothing to say.
     pub fn sound(image: RgbImage) -> Decoded {
@@ -86,14 +95,7 @@ impl Decoded {
 
     /// Makes an error of what `strict` refuses.
     pub(crate) fn checked(self, options: &DecodeOptions) -> Result<Decoded, DecodeError> {
-        for note in &self.notes {
-            match note {
-                Note::Damaged { format, cause } if options.strict => {
-                    return Err(DecodeError::Damaged { format, cause: cause.clone() });
-                }
-                _ => {}
-            }
-        }
+        options.check(&self.notes)?;
         Ok(self)
     }
 }
@@ -104,12 +106,22 @@ impl DecodeOptions {
         DecodeOptions { limits: limits.clone(), ..DecodeOptions::default() }
     }
 
+    /// Makes an error of what `strict` refuses.
+    pub(crate) fn check(&self, notes: &[Note]) -> Result<(), DecodeError> {
+        match notes.iter().find(|note| matches!(note, Note::Damaged { .. })) {
+            Some(Note::Damaged { format, cause }) if self.strict => {
+                Err(DecodeError::Damaged { format, cause: cause.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Reads the image in a file.
     ///
     /// # Errors
     /// A file that can't be read as an image, with the cause.
     pub fn decode(&self, path: impl AsRef<Path>) -> Result<Decoded, DecodeError> {
-        self.decode_bytes(&super::read(path.as_ref(), &self.limits)?)
+        Opened::file(path.as_ref(), self, Budget::process(), Wanted::Picture)?.decoded()?.checked(self)
     }
 
     /// Reads the image in the bytes of a file. See [`crate::decode_bytes`].
@@ -117,6 +129,8 @@ impl DecodeOptions {
     /// # Errors
     /// Whatever is wrong with the bytes, never a panic.
     pub fn decode_bytes(&self, bytes: &[u8]) -> Result<Decoded, DecodeError> {
-        super::decode_with(bytes, self)?.checked(self)
+        let header = Header::read(bytes, self)?;
+        let _reserved = Budget::process().wait_for(header.bytes(Wanted::Picture))?;
+        header.decode(bytes, self)?.checked(self)
     }
 }

@@ -1,53 +1,78 @@
-//! Formats that crates read: PNG, WebP, GIF, BMP, PNM, QOI, TGA, ICO, JPEG 2000 and, as a feature, JPEG XL.
+//! Formats that the `image` crate reads.
 
 use super::deep::Deep;
-use super::metadata;
-use super::{DecodeOptions, Stored, allocate};
+use super::header::{DESCRIPTIONS, Need};
+use super::{DecodeOptions, Stored, allocate, metadata};
 use crate::{DecodeError, Limits};
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage};
+use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage};
 use std::io::Cursor;
 
-/// Reads a file with the `image` crate.
-pub(super) fn decode(
-    bytes: &[u8],
+/// A decoder that may take so many bytes.
+fn decoder<'a>(
+    bytes: &'a [u8],
     format: ImageFormat,
     name: &'static str,
-    options: &DecodeOptions,
-) -> Result<Stored, DecodeError> {
-    let (image, orientation) = read(bytes, format, name, &options.limits)?;
-    let (image, notes, levels) = eight_bits(image, options)?;
-    Ok(Stored { image, orientation, notes, levels })
+    limits: &Limits,
+    scratch: u64,
+) -> Result<impl ImageDecoder + 'a, DecodeError> {
+    let mut allowed = image::Limits::default();
+    allowed.max_image_width = Some(limits.max_width);
+    allowed.max_image_height = Some(limits.max_height);
+    allowed.max_alloc = Some(scratch);
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    reader.limits(allowed);
+    reader.into_decoder().map_err(|error| explain(error, name))
 }
 
-/// The WebP image in bytes, and how it is to be turned.
-pub(super) fn webp(bytes: &[u8], limits: &Limits) -> Result<(RgbImage, Orientation), DecodeError> {
-    let (image, orientation) = read(bytes, ImageFormat::WebP, "WebP", limits)?;
-    Ok((image.into_rgb8(), orientation))
-}
-
-fn read(
+/// What the `image` crate takes for a file.
+pub(super) fn need(
     bytes: &[u8],
     format: ImageFormat,
     name: &'static str,
     limits: &Limits,
-) -> Result<(DynamicImage, Orientation), DecodeError> {
-    let explain = |error| explain(error, name);
-    let mut allowed = image::Limits::default();
-    allowed.max_image_width = Some(limits.max_width);
-    allowed.max_image_height = Some(limits.max_height);
-    // Four 16-bit channels is the most a pixel takes; twice, for the decoder's own buffers.
-    allowed.max_alloc = Some(limits.max_pixels.saturating_mul(16));
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    reader.limits(allowed);
-    let mut decoder = reader.into_decoder().map_err(explain)?;
-    let (width, height) = decoder.dimensions();
-    limits.check(width, height)?;
+) -> Result<Need, DecodeError> {
+    let descriptions = DESCRIPTIONS + bytes.len() as u64;
+    // Others than PNG unpack nothing before they are asked for pixels.
+    let allowed = if format == ImageFormat::Png { descriptions } else { u64::MAX };
+    let mut decoder = decoder(bytes, format, name, limits, allowed)?;
+    let size = decoder.dimensions();
+    limits.check(size.0, size.1)?;
+    let stored = decoder.total_bytes();
+    // What the decoders hold beside the pixels they give: a frame, or planes before they are put together.
+    let scratch = match format {
+        ImageFormat::WebP => 2 * stored,
+        ImageFormat::Pnm | ImageFormat::Qoi | ImageFormat::Tga | ImageFormat::Ico => stored,
+        _ => 0,
+    };
+    let scratch = scratch.saturating_add(descriptions);
+    let orientation = orientation(&mut decoder);
+    Ok(match decoder.color_type() {
+        ColorType::Rgb8 => Need::of(size, orientation, scratch),
+        _ => Need::converted(size, orientation, scratch, stored),
+    })
+}
+
+/// Reads a file with the `image` crate, which may take `scratch` bytes beside the pixels.
+pub(super) fn decode(
+    bytes: &[u8],
+    format: ImageFormat,
+    name: &'static str,
+    scratch: u64,
+    options: &DecodeOptions,
+) -> Result<Stored, DecodeError> {
+    let mut decoder = decoder(bytes, format, name, &options.limits, scratch)?;
+    let orientation = orientation(&mut decoder);
+    let image = DynamicImage::from_decoder(decoder).map_err(|error| explain(error, name))?;
+    let (image, notes, levels) = eight_bits(image, options)?;
+    Ok(Stored { image, orientation, notes, levels })
+}
+
+/// From EXIF, else from XMP.
+fn orientation(decoder: &mut impl ImageDecoder) -> Orientation {
     let exif = decoder.exif_metadata().ok().flatten().and_then(|exif| metadata::of_exif(&exif));
-    let xmp = || decoder.xmp_metadata().ok().flatten().and_then(|xmp| metadata::of_xmp(&xmp));
-    let orientation = exif.or_else(xmp).unwrap_or(Orientation::NoTransforms);
-    let image = DynamicImage::from_decoder(decoder).map_err(explain)?;
-    Ok((image, orientation))
+    let mut xmp = || decoder.xmp_metadata().ok().flatten().and_then(|xmp| metadata::of_xmp(&xmp));
+    exif.or_else(&mut xmp).unwrap_or(Orientation::NoTransforms)
 }
 
 fn explain(error: ImageError, format: &'static str) -> DecodeError {
@@ -62,7 +87,7 @@ type Levels = (RgbImage, Vec<super::Note>, Vec<f32>);
 
 /// Samples of 16 bits to levels of 8; alpha is dropped.
 fn eight_bits(image: DynamicImage, options: &DecodeOptions) -> Result<Levels, DecodeError> {
-    use image::ColorType::{L16, La16, Rgb16, Rgba16};
+    use ColorType::{L16, La16, Rgb16, Rgba16};
     if !matches!(image.color(), L16 | La16 | Rgb16 | Rgba16) {
         return Ok((image.into_rgb8(), Vec::new(), Vec::new()));
     }
@@ -80,43 +105,15 @@ fn eight_bits(image: DynamicImage, options: &DecodeOptions) -> Result<Levels, De
         DynamicImage::ImageLumaA16(image) => {
             out_pixels.zip(image.pixels()).for_each(|(out, pixel)| out.0 = [level(pixel[0]); 3]);
         }
-        image => {
-            let image = image.into_rgb16();
+        DynamicImage::ImageRgb16(image) => {
             out_pixels.zip(image.pixels()).for_each(|(out, pixel)| out.0 = pixel.0.map(&mut level));
         }
+        DynamicImage::ImageRgba16(image) => {
+            let rgb = |pixel: &image::Rgba<u16>| [pixel[0], pixel[1], pixel[2]];
+            out_pixels.zip(image.pixels()).for_each(|(out, pixel)| out.0 = rgb(pixel).map(&mut level));
+        }
+        other => return Ok((other.into_rgb8(), Vec::new(), Vec::new())),
     }
     let (notes, levels) = deep.finish();
     Ok((out, notes, levels))
-}
-
-/// Reads a JPEG 2000 file or bare codestream. Samples of more than 8 bits are scaled to 8.
-#[cfg(feature = "jpeg2000")]
-pub(super) fn jpeg2000(bytes: &[u8], options: &DecodeOptions) -> Result<Stored, DecodeError> {
-    use hayro_jpeg2000::{ColorSpace, DecodeSettings, DecoderContext, Image};
-    const FORMAT: &str = "JPEG 2000";
-    let damaged = |cause: String| DecodeError::Damaged { format: FORMAT, cause };
-    let unsupported = |cause: &str| DecodeError::Unsupported { format: FORMAT, cause: cause.into() };
-    let explain = |error: hayro_jpeg2000::DecodeError| damaged(error.to_string());
-    let settings = DecodeSettings { strict: true, ..DecodeSettings::default() };
-    let image = Image::new(bytes, &settings).map_err(explain)?;
-    let (width, height) = (image.width(), image.height());
-    options.limits.check(width, height)?;
-    let grey = match image.color_space() {
-        ColorSpace::Gray => true,
-        ColorSpace::RGB => false,
-        ColorSpace::Icc { num_channels: 1, .. } | ColorSpace::Unknown { num_channels: 1 } => true,
-        ColorSpace::Icc { num_channels: 3, .. } | ColorSpace::Unknown { num_channels: 3 } => false,
-        _ => return Err(unsupported("colours other than grey and RGB")),
-    };
-    let channels = if grey { 1 } else { 3 } + usize::from(image.has_alpha());
-    let mut out = allocate(width, height)?;
-    let mut samples = Vec::new();
-    let count = width as usize * height as usize * channels;
-    samples.try_reserve_exact(count).map_err(|_| super::out_of_memory(count as u64))?;
-    samples.resize(count, 0);
-    image.decode_into(&mut samples, &mut DecoderContext::default()).map_err(explain)?;
-    for (out, pixel) in out.pixels_mut().zip(samples.chunks_exact(channels)) {
-        out.0 = if grey { [pixel[0]; 3] } else { [pixel[0], pixel[1], pixel[2]] };
-    }
-    Ok(Stored::sound(out))
 }

@@ -1,7 +1,8 @@
 //! What the `image` crate leaves out of PNG: files without an end, and orientation in XMP and in text.
 
+use super::header::Need;
 use super::{DecodeOptions, Note, Stored, metadata, others};
-use crate::DecodeError;
+use crate::{DecodeError, Limits};
 use image::ImageFormat;
 use image::metadata::Orientation;
 use std::borrow::Cow;
@@ -13,15 +14,23 @@ const SIGNATURE: usize = 8;
 const END: [u8; 12] = [0, 0, 0, 0, b'I', b'E', b'N', b'D', 0xae, 0x42, 0x60, 0x82];
 
 /// Metadata that is read once unpacked.
-const MOST_METADATA: u64 = 4 << 20;
+const MOST_METADATA: u64 = 1 << 20;
 
-pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Stored, DecodeError> {
+pub(super) fn need(bytes: &[u8], limits: &Limits) -> Result<Need, DecodeError> {
+    let layout = Layout::of(bytes);
+    let need = others::need(bytes, ImageFormat::Png, "PNG", limits)?;
+    // Without its end it is copied to get one.
+    let copied = if layout.ended { 0 } else { bytes.len() as u64 };
+    Ok(need.more(copied).turned(layout.orientation))
+}
+
+pub(super) fn decode(bytes: &[u8], scratch: u64, options: &DecodeOptions) -> Result<Stored, DecodeError> {
     let layout = Layout::of(bytes);
     let whole = match layout.ended {
         true => Cow::Borrowed(bytes),
         false => Cow::Owned([&bytes[..layout.end], &END].concat()),
     };
-    let mut stored = others::decode(&whole, ImageFormat::Png, "PNG", options)?;
+    let mut stored = others::decode(&whole, ImageFormat::Png, "PNG", scratch, options)?;
     if let Some(orientation) = layout.orientation {
         stored.orientation = orientation;
     }

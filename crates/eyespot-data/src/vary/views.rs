@@ -1,8 +1,10 @@
 //! A picture in all its forms at once.
 
 use super::{STRENGTHS, Variation};
+use crate::opened::Wanted;
 use crate::resize::Scratch;
 use crate::{DataError, DecodeError, DecodeOptions, Fit, Limits, Sample, Transform};
+use eyespot_system::Budget;
 use image::RgbImage;
 use std::sync::{Mutex, PoisonError};
 
@@ -65,11 +67,13 @@ impl Views {
     /// A picture that can't be read or transformed.
     pub fn read(&self, sample: &Sample, limits: &Limits) -> Result<Vec<Vec<f32>>, DecodeError> {
         let range = self.transforms.first().and_then(|transform| transform.range);
-        let picture = sample.read(&DecodeOptions { range, ..DecodeOptions::with_limits(limits) })?.image;
+        let decoding = DecodeOptions { range, ..DecodeOptions::with_limits(limits) };
+        let opened = sample.open(&decoding, Budget::process(), Wanted::Picture)?;
+        let picture = opened.view()?;
         let hash = sample.content_hash(limits)?;
         let seed = hash.iter().take(8).fold(0, |seed, &byte| seed << 8 | u64::from(byte));
-        let small = shrunk(&picture)?;
-        let small = small.as_ref().unwrap_or(&picture);
+        let small = shrunk(picture)?;
+        let small = small.as_ref().unwrap_or(picture);
         let mut tensors: Vec<Vec<f32>> =
             self.transforms.iter().map(|t| vec![0.0; Self::COUNT * t.len()]).collect();
         let mut rooms: Vec<Vec<&mut [f32]>> = (0..Self::COUNT).map(|_| Vec::new()).collect();
@@ -85,7 +89,7 @@ impl Views {
             while let Some((view, room)) = { waiting.lock().unwrap_or_else(PoisonError::into_inner).next() } {
                 let varied;
                 let form = match view {
-                    0 => &picture,
+                    0 => picture,
                     _ => {
                         let (variation, strength) =
                             ((view - 1) / STRENGTHS.len(), (view - 1) % STRENGTHS.len());
@@ -94,7 +98,7 @@ impl Views {
                     }
                 };
                 for ((transform, table), tensor) in self.transforms.iter().zip(&self.tables).zip(room) {
-                    transform.apply_with(&mut scratch, table, form, tensor)?;
+                    transform.apply_with(&mut scratch, table, &mut &*form, tensor)?;
                 }
             }
             Ok(())
@@ -119,7 +123,7 @@ fn shrunk(picture: &RgbImage) -> Result<Option<RgbImage>, DecodeError> {
     let crop = (scaled(height), scaled(width));
     let whole = Transform { fit: Fit::Squash, ..Transform::unscaled(crop.0, crop.1, 3) };
     let mut pixels = Vec::new();
-    whole.frame(&mut Scratch::default(), picture, &mut pixels)?;
+    whole.frame(&mut Scratch::default(), &mut &*picture, &mut pixels)?;
     Ok(RgbImage::from_raw(crop.1, crop.0, pixels))
 }
 

@@ -2,11 +2,12 @@
 
 use super::{Context, Part, Sources};
 use crate::Error;
+use crate::evaluation::unreadable_class;
 use crate::options::AugmentKind;
 use eyespot_data::{Augment, Layout, Loader, LoaderOptions, Sample};
 use eyespot_train::{Batch, Source, TrainError, Visit};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 /// What is to be said about photos: why they couldn't be read, or what was noted when they were; by file.
@@ -19,6 +20,9 @@ pub(super) struct PictureSource {
     options: LoaderOptions,
     unreadable: Remarks,
     noted: Remarks,
+    classes: Vec<String>,
+    /// Whether these are the photos to learn from.
+    learning: bool,
 }
 
 impl PictureSource {
@@ -35,7 +39,9 @@ impl PictureSource {
         let labels = samples.iter().map(|sample| sample.label as u32).collect();
         let unreadable = Arc::clone(&context.unreadable);
         let noted = Arc::clone(&context.noted);
-        Self { samples: samples.to_vec(), labels, options, unreadable, noted }
+        let classes = context.dataset.classes.clone();
+        let learning = std::ptr::eq(samples, &*context.dataset.train);
+        Self { samples: samples.to_vec(), labels, options, unreadable, noted, classes, learning }
     }
 }
 
@@ -74,7 +80,15 @@ impl Source for PictureSource {
                 visit(Batch { inputs: &batch.inputs, labels: &labels, soft, samples: &batch.indices })?;
             }
         }
-        Ok(())
+        let unreadable = self.unreadable.lock().unwrap_or_else(|e| e.into_inner());
+        if !self.learning || unreadable.is_empty() {
+            return Ok(());
+        }
+        let failed = |path: &Path| unreadable.get(path).map(String::as_str);
+        match unreadable_class(&self.classes, &self.samples, failed) {
+            Some(text) => Err(TrainError::Data(text)),
+            None => Ok(()),
+        }
     }
 }
 

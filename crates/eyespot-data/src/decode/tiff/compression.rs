@@ -2,9 +2,9 @@
 
 use super::directory::Directory;
 use super::{damaged, unsupported};
-use crate::decode::{out_of_memory, read_exactly};
+use crate::decode::{DecodeOptions, allocate, others, out_of_memory, read_exactly, zeros};
 use crate::{DecodeError, Limits, jpeg};
-use image::RgbImage;
+use image::{ImageFormat, RgbImage};
 use std::borrow::Cow;
 
 /// What a strip or tile holds.
@@ -22,10 +22,9 @@ pub(super) fn decompress<'a>(
     number: usize,
     rows: usize,
     limits: &Limits,
+    damage: &mut Option<&'static str>,
 ) -> Result<Chunk<'a>, DecodeError> {
-    let start = usize::try_from(directory.offsets[number]).unwrap_or(usize::MAX).min(file.len());
-    let length = usize::try_from(directory.lengths[number]).unwrap_or(usize::MAX);
-    let data = &file[start..start.saturating_add(length).min(file.len())];
+    let data = chunk(file, directory, number);
     let data = match directory.mirrored && directory.compression != 7 {
         true => Cow::Owned(data.iter().map(|byte| byte.reverse_bits()).collect()),
         false => Cow::Borrowed(data),
@@ -41,7 +40,7 @@ pub(super) fn decompress<'a>(
         }
         3 | 4 => fax(&data, directory, rows)?,
         5 => lzw(&data, size)?,
-        7 => return jpeg_chunk(&data, directory, limits),
+        7 => return jpeg_chunk(&data, directory, damage),
         8 | 32946 => read_exactly(flate2::read::ZlibDecoder::new(&data[..]), size, "TIFF")?,
         32773 => packbits(&data, size)?,
         34925 => super::xz::decompress(&data, size)?,
@@ -71,14 +70,6 @@ fn name(compression: u16) -> String {
     }
 }
 
-/// Zeroed memory for decompressed bytes.
-fn room(size: usize) -> Result<Vec<u8>, DecodeError> {
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(size).map_err(|_| out_of_memory(size as u64))?;
-    bytes.resize(size, 0);
-    Ok(bytes)
-}
-
 fn lzw(data: &[u8], size: usize) -> Result<Vec<u8>, DecodeError> {
     use weezl::{BitOrder, LzwStatus, decode::Configuration};
     if let [0, second, ..] = data
@@ -87,7 +78,7 @@ fn lzw(data: &[u8], size: usize) -> Result<Vec<u8>, DecodeError> {
         return Err(unsupported("LZW compression as before TIFF 6"));
     }
     let mut decoder = Configuration::with_tiff_size_switch(BitOrder::Msb, 8).build();
-    let mut out = room(size)?;
+    let mut out = zeros(size)?;
     let (mut read, mut written) = (0, 0);
     while written < size {
         let step = decoder.decode_bytes(&data[read..], &mut out[written..]);
@@ -104,7 +95,7 @@ fn lzw(data: &[u8], size: usize) -> Result<Vec<u8>, DecodeError> {
 
 /// A count of n < 128 is followed by n + 1 bytes, one of n > 128 by a byte to be repeated 257 − n times.
 fn packbits(data: &[u8], size: usize) -> Result<Vec<u8>, DecodeError> {
-    let mut out = room(size)?;
+    let mut out = zeros(size)?;
     let (mut read, mut written) = (0, 0);
     while written < size {
         let count = *data.get(read).ok_or_else(too_short)? as usize;
@@ -131,7 +122,7 @@ fn fax(data: &[u8], directory: &Directory, rows: usize) -> Result<Vec<u8>, Decod
     }
     let width = u16::try_from(directory.chunk_width).map_err(|_| unsupported("a fax of that width"))?;
     let row_bytes = directory.row_bytes()?;
-    let mut out = room(row_bytes * rows)?;
+    let mut out = zeros(row_bytes * rows)?;
     let mut lines = out.chunks_exact_mut(row_bytes);
     let mut done = 0;
     let line = |changes: &[u16]| {
@@ -161,7 +152,11 @@ fn fax(data: &[u8], directory: &Directory, rows: usize) -> Result<Vec<u8>, Decod
 }
 
 /// A JPEG whose tables may stand in the directory. Its colours are what the directory says.
-fn jpeg_chunk(data: &[u8], directory: &Directory, limits: &Limits) -> Result<Chunk<'static>, DecodeError> {
+fn jpeg_chunk(
+    data: &[u8],
+    directory: &Directory,
+    damage: &mut Option<&'static str>,
+) -> Result<Chunk<'static>, DecodeError> {
     let samples = directory.samples_in_chunk();
     if !matches!(samples, 1 | 3) {
         return Err(unsupported(&format!("JPEG compression of {samples} samples a pixel")));
@@ -175,33 +170,124 @@ fn jpeg_chunk(data: &[u8], directory: &Directory, limits: &Limits) -> Result<Chu
     };
     let rest = data.strip_prefix(&[0xff, 0xd8]).ok_or_else(|| damaged("its JPEG data make no sense"))?;
     let whole = [&[0xff, 0xd8], &adobe[..], tables, rest].concat();
-    let (image, _) = jpeg::decode(&whole, limits).map_err(|error| match error {
+    let explain = |error: DecodeError| match error {
         DecodeError::Damaged { cause, .. } => damaged(&format!("its JPEG data: {cause}")),
         DecodeError::Unsupported { cause, .. } => unsupported(&format!("in its JPEG data: {cause}")),
+        DecodeError::TooLarge(_) => damaged("its JPEG data are larger than their strip or tile"),
         other => other,
-    })?;
-    Ok(pixels(image, directory))
+    };
+    let side = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+    let (max_width, max_height) = (side(directory.chunk_width), side(directory.chunk_height));
+    let info = jpeg::info(&whole, &Limits { max_width, max_height, ..Limits::default() }).map_err(explain)?;
+    if info.bytes > jpeg_scratch(directory) {
+        return Err(out_of_memory(info.bytes));
+    }
+    let mut image = allocate(info.size.0, info.size.1)?;
+    let pixels_of = image.as_flat_samples_mut().samples;
+    let found = jpeg::decode(&whole, &info, &mut |strip| {
+        let start = strip.first * strip.stride;
+        pixels_of[start..start + strip.rows.len()].copy_from_slice(strip.rows);
+    });
+    *damage = damage.or(found.map_err(explain)?);
+    pixels(image, directory)
 }
 
 /// Pixels, or where a chunk has but one sample a pixel, the samples.
-fn pixels(image: RgbImage, directory: &Directory) -> Chunk<'static> {
+fn pixels(image: RgbImage, directory: &Directory) -> Result<Chunk<'static>, DecodeError> {
     if directory.samples_in_chunk() > 1 {
-        return Chunk::Pixels(image);
+        return Ok(Chunk::Pixels(image));
     }
-    let mut samples = vec![0; directory.chunk_width * image.height() as usize];
+    let mut samples = zeros(directory.chunk_width * image.height() as usize)?;
     let width = directory.chunk_width.max(1);
     for (row, pixels) in samples.chunks_exact_mut(width).zip(image.rows()) {
         for (sample, pixel) in row.iter_mut().zip(pixels) {
             *sample = pixel[0];
         }
     }
-    Chunk::Samples(Cow::Owned(samples))
+    Ok(Chunk::Samples(Cow::Owned(samples)))
 }
 
 fn webp_chunk(data: &[u8], directory: &Directory, limits: &Limits) -> Result<Chunk<'static>, DecodeError> {
     if directory.planar || directory.bits != 8 || directory.photometric != 2 {
         return Err(unsupported("WebP compression of anything but RGB"));
     }
-    let (image, ..) = crate::decode::others::webp(data, limits)?;
-    Ok(Chunk::Pixels(image))
+    let side = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+    let (max_width, max_height) = (side(directory.chunk_width), side(directory.chunk_height));
+    let limits = Limits { max_width, max_height, ..limits.clone() };
+    let options = DecodeOptions::with_limits(&limits);
+    let scratch = webp_scratch(directory);
+    Ok(Chunk::Pixels(others::decode(data, ImageFormat::WebP, "WebP", scratch, &options)?.image))
+}
+
+/// Bytes that decoding takes beside the picture's pixels, whatever strips and tiles hold.
+pub(super) fn scratch(file: &[u8], directory: &Directory) -> Result<u64, DecodeError> {
+    let chunk = directory.chunk_bytes(directory.chunk_height)? as u64;
+    let planes = if directory.planar { directory.samples as u64 } else { 1 };
+    // Compressed data are copied where their bits are mirrored, and to put tables before a JPEG.
+    let copied = if directory.mirrored || directory.compression == 7 { file.len() as u64 } else { 0 };
+    let pixels = 3 * directory.chunk_width as u64 * directory.chunk_height as u64;
+    let codec = match directory.compression {
+        7 => jpeg_scratch(directory).saturating_add(pixels),
+        // A dictionary as large as the next power of two.
+        34925 => chunk.saturating_mul(2).saturating_add(1 << 20),
+        // A window is kept twice over.
+        50000 => {
+            let window = chunks(file, directory).map(zstandard_window).max().unwrap_or(0);
+            window.saturating_mul(2).saturating_add(1 << 20)
+        }
+        50001 => webp_scratch(directory).saturating_add(2 * pixels),
+        _ => 0,
+    };
+    // A row of numbers of eight bytes each, as bytes, and as levels.
+    let row = (directory.chunk_width as u64).saturating_mul(32 * directory.samples as u64);
+    let unpacked = chunk.saturating_mul(planes);
+    Ok([copied, codec, row].into_iter().fold(unpacked, u64::saturating_add))
+}
+
+/// Bytes that the JPEG decoder takes at most: progressive, all channels of full size, rounded up to groups of blocks.
+fn jpeg_scratch(directory: &Directory) -> u64 {
+    let padded = |length: usize| (length as u64).next_multiple_of(32);
+    let (across, down) = (padded(directory.chunk_width), padded(directory.chunk_height));
+    3 * 4 * across * down + 256 * across
+}
+
+/// A frame and planes, in the decoder of WebP.
+fn webp_scratch(directory: &Directory) -> u64 {
+    2 * 4 * directory.chunk_width as u64 * directory.chunk_height as u64 + (4 << 20)
+}
+
+/// The data of all strips and tiles, compressed.
+fn chunks<'a>(file: &'a [u8], directory: &Directory) -> impl Iterator<Item = &'a [u8]> {
+    (0..directory.offsets.len().min(directory.lengths.len())).map(|number| chunk(file, directory, number))
+}
+
+/// The data of one strip or tile, as far as they are there.
+fn chunk<'a>(file: &'a [u8], directory: &Directory, number: usize) -> &'a [u8] {
+    let start = usize::try_from(directory.offsets[number]).unwrap_or(usize::MAX).min(file.len());
+    let length = usize::try_from(directory.lengths[number]).unwrap_or(usize::MAX);
+    &file[start..start.saturating_add(length).min(file.len())]
+}
+
+/// How far back a Zstandard frame may refer, which its decoder keeps.
+///
+/// Source: RFC 8878, section 3.1.1.1.
+fn zstandard_window(frame: &[u8]) -> u64 {
+    let Some([flags, rest @ ..]) = frame.get(4..) else { return 0 };
+    let number = |place: usize, size: usize| {
+        let bytes = rest.get(place..place + size).unwrap_or_default();
+        bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    };
+    if flags & 0x20 == 0 {
+        let window = number(0, 1);
+        let base = 1u64 << (10 + (window >> 3));
+        return base + base / 8 * (window & 7);
+    }
+    // One segment: as large as the content, which is said behind the number of a dictionary.
+    let dictionary = [0, 1, 2, 4][usize::from(flags & 3)];
+    match flags >> 6 {
+        0 => number(dictionary, 1),
+        1 => number(dictionary, 2) + 256,
+        2 => number(dictionary, 4),
+        _ => number(dictionary, 8),
+    }
 }

@@ -11,8 +11,9 @@ mod samples;
 mod xz;
 
 use super::deep::Deep;
-use super::{DecodeOptions, Stored, allocate};
-use crate::DecodeError;
+use super::header::Need;
+use super::{DecodeOptions, Note, Stored, allocate};
+use crate::{DecodeError, Limits};
 use color::{Color, YCbCr};
 use compression::{Chunk, decompress};
 use directory::Directory;
@@ -26,10 +27,17 @@ fn unsupported(cause: &str) -> DecodeError {
     DecodeError::Unsupported { format: "TIFF", cause: cause.into() }
 }
 
+/// What reading the first image of a file takes.
+pub(super) fn need(file: &[u8], limits: &Limits) -> Result<Need, DecodeError> {
+    let directory = Directory::read(file, limits)?;
+    readable(&directory)?;
+    let size = (directory.width as u32, directory.height as u32);
+    Ok(Need::of(size, directory.orientation, compression::scratch(file, &directory)?))
+}
+
 /// Reads the first image of a file.
 pub(super) fn decode(file: &[u8], options: &DecodeOptions) -> Result<Stored, DecodeError> {
     let directory = Directory::read(file, &options.limits)?;
-    readable(&directory)?;
     let image = allocate(directory.width as u32, directory.height as u32)?;
     let samples = directory.width.saturating_mul(directory.height).saturating_mul(directory.samples);
     let deep = Deep::new(options, samples::full_range(&directory), samples);
@@ -39,14 +47,18 @@ pub(super) fn decode(file: &[u8], options: &DecodeOptions) -> Result<Stored, Dec
         image,
         directory: &directory,
         deep,
+        damage: None,
     };
     for down in 0..directory.down() {
         for across in 0..directory.across() {
             painter.chunk(file, options, across, down)?;
         }
     }
-    let Painter { image, deep, .. } = painter;
-    let (notes, levels) = deep.finish();
+    let Painter { image, deep, damage, .. } = painter;
+    let (mut notes, levels) = deep.finish();
+    notes.extend(
+        damage.map(|cause| Note::Damaged { format: "TIFF", cause: format!("in its JPEG data: {cause}") }),
+    );
     Ok(Stored { image, orientation: directory.orientation, notes, levels })
 }
 
@@ -84,6 +96,8 @@ struct Painter<'a> {
     levels: Vec<u8>,
     image: image::RgbImage,
     deep: Deep,
+    /// What is wrong with JPEG data that could be read all the same.
+    damage: Option<&'static str>,
 }
 
 impl Painter<'_> {
@@ -103,7 +117,7 @@ impl Painter<'_> {
         let mut data: Vec<Cow<'_, [u8]>> = Vec::with_capacity(planes);
         for plane in 0..planes {
             let number = (plane * d.down() + down) * d.across() + across;
-            match decompress(file, d, number, stored_rows, &options.limits)? {
+            match decompress(file, d, number, stored_rows, &options.limits, &mut self.damage)? {
                 Chunk::Pixels(pixels) => return self.pixels(&pixels, left, top, columns, rows),
                 Chunk::Samples(mut samples) => {
                     if d.predictor != 1 {
