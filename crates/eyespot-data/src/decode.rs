@@ -21,7 +21,7 @@ pub struct Limits {
     /// Pixels down. Default 65,535.
     pub max_height: u32,
     /// Width × height. Default 536,870,912: more than any camera makes, and seconds of work at most. Memory is bounded by
-    /// [`Budget::process`].
+    /// [`Budget::process`](eyespot_system::Budget::process).
     pub max_pixels: u64,
     /// Size of the file in bytes. Default 512 MiB.
     pub max_file_bytes: u64,
@@ -65,7 +65,7 @@ pub fn decode(path: impl AsRef<Path>, limits: &Limits) -> Result<RgbImage, Decod
 /// no sense is read as libjpeg reads it, the missing part grey. Others: JPEG within TIFF may be a few levels off, and
 /// TIFF with a palette, arithmetic-coded and 12-bit JPEG can't be read.
 ///
-/// The memory that this takes is reserved from [`Budget::process`] first.
+/// The memory that this takes is reserved from [`Budget::process`](eyespot_system::Budget::process) first.
 ///
 /// # Errors
 /// Whatever is wrong with the bytes, never a panic: see [`DecodeError`].
