@@ -35,7 +35,7 @@ pub struct Limits {
     /// Pixels down. Default 65,535.
     pub max_height: u32,
     /// Width × height. Default 536,870,912: more than any camera makes, and seconds of work at most. Memory is bounded by
-    /// [`Budget::process`].
+    /// [`Budget::process`](eyespot_system::Budget::process).
     pub max_pixels: u64,
     /// Size of the file in bytes. Default 512 MiB.
     pub max_file_bytes: u64,
@@ -81,7 +81,7 @@ pub fn decode(path: impl AsRef<Path>, limits: &Limits) -> Result<RgbImage, Decod
 /// what is above 255 off to white (see [`DecodeOptions::range`]). A JPEG whose data end early or make no sense is read as
 /// libjpeg reads it, the missing part grey. Arithmetic-coded and 12-bit JPEG can't be read.
 ///
-/// The memory that this takes is reserved from the process's budget (`eyespot_system::Budget`) first.
+/// The memory that this takes is reserved from [`Budget::process`](eyespot_system::Budget::process) first.
 ///
 /// # Errors
 /// Whatever is wrong with the bytes, never a panic: see [`DecodeError`].

@@ -39,4 +39,4 @@ pub use misfit::{Misfit, Misshaped};
 pub use model_file::{FORMAT_VERSION, ModelFile};
 pub use npy::NpyWriter;
 pub use safetensors_write::{safetensors_bytes, write_safetensors};
-pub use weights::{WeightsFile, read_safetensors, read_weights, weights_from_bytes};
+pub use weights::{NamedTensors, WeightsFile, read_safetensors, read_weights, weights_from_bytes};

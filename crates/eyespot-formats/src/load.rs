@@ -179,7 +179,7 @@ fn first_bad(numbers: &[f32]) -> Option<usize> {
     let is_bad = |number: &f32| number.to_bits() & 0x7f80_0000 == 0x7f80_0000;
     // Without an early end the loop is a handful of vector instructions.
     if numbers.iter().fold(false, |bad, number| bad | is_bad(number)) {
-        numbers.iter().position(|number| is_bad(number))
+        numbers.iter().position(is_bad)
     } else {
         None
     }

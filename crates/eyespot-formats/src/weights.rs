@@ -257,13 +257,14 @@ pub fn read_weights(path: &Path) -> Result<Params, FormatError> {
     WeightsFile::open(path)?.all()
 }
 
+/// Tensors with their names, in order.
+pub type NamedTensors = Vec<(String, Tensor)>;
+
 /// The tensors of a safetensors file and its metadata, as [`write_safetensors`](crate::write_safetensors) wrote them.
 ///
 /// # Errors
 /// The file can't be read, is damaged, or has numbers that aren't finite.
-pub fn read_safetensors(
-    path: &Path,
-) -> Result<(Vec<(String, Tensor)>, BTreeMap<String, String>), FormatError> {
+pub fn read_safetensors(path: &Path) -> Result<(NamedTensors, BTreeMap<String, String>), FormatError> {
     let failed = |source| FormatError::File { path: path.to_owned(), source };
     let (set, tensors) = Default::default();
     let mut weights = WeightsFile { path: path.to_owned(), set, files: Vec::new(), tensors };

@@ -110,7 +110,9 @@ fn names_and_shapes_give_the_cause_away() {
     let message = cause(&graph, renamed(&weights("resnet18", 2), |name| name.replace('.', "/")));
     assert!(message.contains("not one name"), "{message}");
     let mut headless = weights("resnet18", 2);
-    (headless.remove("fc.weight"), headless.remove("fc.bias"));
+    for name in ["fc.weight", "fc.bias"] {
+        headless.remove(name).expect("has a head");
+    }
     let message = misfit(&graph, headless, false).cause.expect("a cause");
     assert!(message.contains("without the classifier"), "{message}");
     let mut pruned = weights("resnet18", 2);

@@ -152,9 +152,11 @@ fn with_little_address_space_hostile_images_are_named_and_the_rest_is_done() {
     let root = folder.path();
     others(root);
     let bombs = root.join("others/red");
-    for number in 0..4 {
-        fs::write(bombs.join(format!("gif{number}.png")), gif()).expect("writes");
-        tiff(&bombs.join(format!("tiff{number}.tif")), 20_000, 20_000);
+    for number in 0..4u8 {
+        // No two files are alike, or all but one would be left out as copies.
+        let copy = [gif(), vec![number]].concat();
+        fs::write(bombs.join(format!("gif{number}.png")), copy).expect("writes");
+        tiff(&bombs.join(format!("tiff{number}.tif")), 20_000, 20_000 + u32::from(number));
     }
     RgbImage::new(40, 36).save_with_format(bombs.join("sound.bmp"), ImageFormat::Bmp).expect("writes");
     for (args, code) in [
@@ -178,6 +180,8 @@ fn enlarge(from: &Path, to: &Path) {
     let file = fs::read(from).expect("reads");
     let length = u64::from_le_bytes(file[..8].try_into().expect("has eight bytes")) as usize;
     let mut header = String::from_utf8(file[8..8 + length].to_vec()).expect("is JSON");
+    // Without its checksum a file is read as those from before there was one.
+    header = header.replace(r#""eyespot.blake3":"blake3:"#, r#""other":""#);
     for side in [32, 16, 8, 4, 2] {
         let shape = |side: u32| format!("\\\"height\\\":{side},\\\"width\\\":{side}}}");
         header = header.replace(&shape(side), &shape(side * 256).replace('}', " }"));

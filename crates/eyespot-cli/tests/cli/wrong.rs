@@ -13,7 +13,6 @@ fn wrong_usage_ends_with_2() {
         ("train photos --freeze some", "until:LAYER"),
         ("train photos --batch-size 0", "from 1 to"),
         ("train photos --lr -1", "a number from 1e-12"),
-        ("train photos --weights mystery.pth", "--model"),
         ("train photos --loss bce", "two classes"),
         ("train photos --features hogg", "hog, color or pixels"),
         ("train photos --features hog --model resnet50", "--model linear or --model mlp"),
