@@ -1,6 +1,7 @@
 //! The real binary on small pictures, and on real photos where `EYESPOT_TEST_DATA` has them.
 
 mod config;
+mod deep;
 mod embed;
 mod evaluate;
 mod features;
