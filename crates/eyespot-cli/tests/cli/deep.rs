@@ -94,9 +94,9 @@ fn a_range_found_in_training_is_stored_and_obeyed_by_predict_evaluate_and_embed(
             save_shallow(&root.join(format!("shallow/{class}/{n}.png")), &samples, range);
         }
     }
-    let shallow = nameless(&eyespot(root, "predict run shallow --json").ok());
+    let shallow = nameless(&eyespot(root, "predict run shallow --format json").ok());
     for data in ["deep", "tiff"] {
-        assert_eq!(nameless(&eyespot(root, &format!("predict run {data} --json")).ok()), shallow, "{data}");
+        assert_eq!(nameless(&eyespot(root, &format!("predict run {data} --format json")).ok()), shallow, "{data}");
     }
     let evaluated = |data: &str, flags: &str| {
         json_lines(&eyespot(root, &format!("evaluate run {data} --json {flags}")).ok()).remove(0)

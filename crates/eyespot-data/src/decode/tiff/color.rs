@@ -110,7 +110,7 @@ impl YCbCr {
         // A code between reference black and white to a value.
         let value = |code: i32, black: f32, white: f32, range: f32| {
             let span = if white == black { 1.0 } else { white - black };
-            ((code - black as i32) as f32 * range / span).clamp(-4096.0, 4096.0) as i32
+            (code.saturating_sub(black as i32) as f32 * range / span).clamp(-4096.0, 4096.0) as i32
         };
         let [y_black, y_white, cb_black, cb_white, cr_black, cr_white] = reference;
         let cb = |i: usize| value(i as i32 - 128, cb_black - 128.0, cb_white - 128.0, 127.0);
