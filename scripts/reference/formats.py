@@ -103,6 +103,12 @@ def by_definition():
         levels = slopes(channels, 65535).astype(np.uint16)
         color = levels[:, :, :1].repeat(3, 2) if channels == 2 else levels[:, :, :3]
         yield f"PNG {depth} bits of {channels} channels", imagecodecs.png_encode(levels), (color >> 8)
+    for kind, levels, right in [("RGB", RGB, RGB), ("grey", GREY, grey(GREY)), ("RGBA", RGBA, RGBA[:, :, :3])]:
+        yield f"JPEG XL {kind}", imagecodecs.jpegxl_encode(levels, lossless=True), right
+    # What the encoder calls linear light is to come out as sRGB (IEC 61966-2-1).
+    light = RGB16 / 65535
+    curved = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    yield "JPEG XL 16 bits, linear", imagecodecs.jpegxl_encode(RGB16, lossless=True), np.round(curved * 65535).astype(int) >> 8
     yield "PGM of 16 bits", b"P5\n37 29\n65535\n" + GREY16.astype(">u2").tobytes(), grey(GREY16 >> 8)
     yield "PPM of 16 bits", b"P6\n37 29\n65535\n" + RGB16.astype(">u2").tobytes(), RGB16 >> 8
 
@@ -295,7 +301,7 @@ def cases():
         yield from ((*case, 0) for case in by_pillow(make()))
     # Where in its interval a quantised number lies is left to the decoder.
     yield from ((*case, 10) for case in by_pillow(lossy()))
-    yield from ((*case, 0) for case in by_definition())
+    yield from ((*case, int("linear" in case[0])) for case in by_definition())
 
 
 out = []

@@ -61,6 +61,45 @@ fn a_png_without_its_end_is_read_with_a_note_and_refused_if_strict() {
 }
 
 #[test]
+fn damaged_jpeg_data_in_a_tiff_are_read_with_a_note_and_refused_if_strict() {
+    let mut bytes = std::fs::read(data("faults").join("jpeg_ycbcr.tif")).expect("reads");
+    let sound = DecodeOptions::default().decode_bytes(&bytes).expect("reads");
+    assert_eq!(sound.notes, []);
+    let end = bytes.windows(2).rposition(|two| two == b"\xff\xd9").expect("has an end");
+    bytes[end..end + 2].fill(0);
+    let decoded = DecodeOptions::default().decode_bytes(&bytes).expect("reads");
+    assert_eq!(decoded.image, sound.image);
+    let [Note::Damaged { format: "TIFF", cause }] = &decoded.notes[..] else { panic!("{:?}", decoded.notes) };
+    assert!(cause.contains("JPEG"), "{cause}");
+    let strict = DecodeOptions { strict: true, ..DecodeOptions::default() }.decode_bytes(&bytes);
+    assert!(matches!(strict, Err(DecodeError::Damaged { format: "TIFF", .. })), "{strict:?}");
+}
+
+#[test]
+fn what_is_no_image_is_named_by_its_first_bytes() {
+    let dicom = [&[0; 128][..], b"DICM"].concat();
+    let cases: [(&[u8], &str, &str); 9] = [
+        (
+            b"<?xml version='1.0'?>\n<svg xmlns='http://www.w3.org/2000/svg'/>",
+            "an SVG drawing",
+            "export it as PNG",
+        ),
+        (b"\xef\xbb\xbf<svg width='1'/>", "an SVG drawing", "export it as PNG"),
+        (b"\r\n <HTML><body>404</body>", "a web page", "download the image itself"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "a Git LFS pointer", "git lfs pull"),
+        (b"\0\0\0\x18ftypcrx \0\0\0\x01crx isom", "a camera's raw file (CR3)", "export it"),
+        (b"\0\0\0\x18ftypisom\0\0\0\x01isomavc1", "a video", "ffmpeg"),
+        (b"FUJIFILMCCD-RAW 0201", "a camera's raw file (RAF)", "export it"),
+        (b"PK\x03\x04", "an archive", "unpack"),
+        (&dicom, "a DICOM file", "dcmj2pnm"),
+    ];
+    for (bytes, what, advice) in cases {
+        let text = DecodeOptions::default().decode_bytes(bytes).unwrap_err().to_string();
+        assert!(text.contains(what) && text.contains(advice), "{text}");
+    }
+}
+
+#[test]
 fn other_formats_are_named_with_what_to_do_or_read() {
     let named = [
         ("page.jpg", "is a web page (HTML)", "download"),

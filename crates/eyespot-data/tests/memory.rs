@@ -161,6 +161,42 @@ fn a_small_picture_with_a_huge_colour_profile_takes_little_memory() {
     assert_eq!((picture.dimensions(), picture.get_pixel(3, 4).0), ((8, 8), [120; 3]));
 }
 
+/// A file of the tests' data with some bytes behind the first place of a mark changed.
+fn changed(name: &str, mark: &[u8], changes: &[(usize, u8)]) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name);
+    let mut bytes = std::fs::read(path).unwrap();
+    let place = bytes.windows(mark.len()).position(|window| window == mark).expect("the mark is there");
+    changes.iter().for_each(|(behind, byte)| bytes[place + behind] = *byte);
+    bytes
+}
+
+#[test]
+fn small_files_that_ask_for_much_beside_their_pixels_are_named_with_it() {
+    let (_turn, _) = allow(64 << 20);
+    let mut hostile = vec![
+        // A window of 256 MiB.
+        ("Zstandard", changed("faults/zstd.tif", b"\x28\xb5\x2f\xfd", &[(4, 0), (5, 0x90)])),
+        // One tile of 16,384 × 16,384 pixels in each of three planes.
+        (
+            "a tile",
+            changed(
+                "faults/planar_tiled.tif",
+                b"\x42\x01",
+                &[(8, 0), (9, 0x40), (20, 0), (21, 0x40), (28, 3), (40, 3)],
+            ),
+        ),
+    ];
+    if cfg!(feature = "jpeg2000") {
+        // 8,192 × 8,192 pixels in one tile.
+        let changes = [(8, 0x20), (9, 0), (12, 0x20), (13, 0), (24, 0x20), (25, 0), (28, 0x20), (29, 0)];
+        hostile.push(("JPEG 2000", changed("other_formats/scan.jp2", b"\xff\x51", &changes)));
+    }
+    for (what, bytes) in hostile {
+        let error = eyespot_data::decode_bytes(&bytes, &Limits::default()).unwrap_err();
+        assert!(matches!(error, DecodeError::Memory(_)), "{what}: {error}");
+    }
+}
+
 #[test]
 fn a_loader_that_takes_more_than_there_is_says_so_before_it_allocates() {
     let (_turn, _) = allow(1 << 30);

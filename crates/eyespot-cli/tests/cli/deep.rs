@@ -96,7 +96,11 @@ fn a_range_found_in_training_is_stored_and_obeyed_by_predict_evaluate_and_embed(
     }
     let shallow = nameless(&eyespot(root, "predict run shallow --format json").ok());
     for data in ["deep", "tiff"] {
-        assert_eq!(nameless(&eyespot(root, &format!("predict run {data} --format json")).ok()), shallow, "{data}");
+        assert_eq!(
+            nameless(&eyespot(root, &format!("predict run {data} --format json")).ok()),
+            shallow,
+            "{data}"
+        );
     }
     let evaluated = |data: &str, flags: &str| {
         json_lines(&eyespot(root, &format!("evaluate run {data} --json {flags}")).ok()).remove(0)

@@ -8,8 +8,12 @@ use eyespot_system::printable_path;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
-/// The endings torchvision's `ImageFolder` takes.
-const ENDINGS: [&str; 9] = ["jpg", "jpeg", "png", "ppm", "bmp", "pgm", "tif", "tiff", "webp"];
+/// The endings that torchvision's `ImageFolder` takes, and those of photos in other formats: the ones that can't be read
+/// are then named, with what to do. GIF and ICO are mostly decoration of web pages; named as files they are read.
+const ENDINGS: [&str; 17] = [
+    "jpg", "jpeg", "png", "ppm", "bmp", "pgm", "tif", "tiff", "webp", "jp2", "j2k", "jxl", "qoi", "tga",
+    "heic", "heif", "avif",
+];
 
 /// Files that aren't pictures by their ending, to be told about.
 #[derive(Default)]

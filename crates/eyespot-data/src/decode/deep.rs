@@ -63,7 +63,7 @@ impl Deep {
         let narrow = (highest - lowest) * 16.0 < high - low && lowest < highest;
         let outside = lowest < low || highest > high;
         let noted = self.range.is_none() && (narrow || outside) && lowest <= highest;
-        let note = noted.then(|| Note::Range {
+        let note = noted.then_some(Note::Range {
             lowest: lowest as f32,
             highest: highest as f32,
             full: [low as f32, high as f32],

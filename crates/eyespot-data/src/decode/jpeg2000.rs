@@ -51,8 +51,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Stored, DecodeError> {
     Ok(Stored::sound(out))
 }
 
-/// What decides how much memory the crate takes, which has no limit of its own: a few bytes can ask for a million layers
-/// of as many blocks.
+/// What decides how much memory the crate takes, which has no limit of its own: a few bytes can ask for 32 layers of a
+/// block for each few pixels.
 ///
 /// Source: ITU-T T.800, annexes A and I.
 #[derive(Debug, Clone, Copy)]
@@ -188,4 +188,38 @@ fn size(content: &[u8]) -> Option<(u64, u64)> {
     let (width, height, tile_width, tile_height) = (side(2)?, side(6)?, side(18)?, side(22)?);
     let along = |length: u32, tile: u32| u64::from(length / tile.max(1)) + 2;
     Some((number(content, 34)?, along(width, tile_width).saturating_mul(along(height, tile_height))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &[u8] = include_bytes!("../../tests/data/other_formats/scan.jp2");
+
+    /// The file with bytes behind its default style (`COD`) changed.
+    fn styled(changes: &[(usize, u8)]) -> Vec<u8> {
+        let mut bytes = FILE.to_vec();
+        let place = bytes.windows(2).position(|two| two == b"\xff\x52").expect("has a style");
+        changes.iter().for_each(|(behind, byte)| bytes[place + behind] = *byte);
+        bytes
+    }
+
+    #[test]
+    fn what_takes_memory_is_read_from_the_markers() {
+        let layout = Layout::of(FILE).expect("is sound");
+        assert_eq!((layout.components, layout.layers, layout.block, layout.mapped), (3, 1, (6, 6), 0));
+        let small = Layout::of(&styled(&[(7, 32), (10, 0), (11, 0)])).expect("is sound");
+        assert_eq!((small.layers, small.block), (32, (2, 2)));
+        assert!(open(&styled(&[(7, 32), (10, 0), (11, 0)])).is_ok(), "the crate takes it, too");
+        // A block of 4 × 4 coefficients with 32 layers takes far more than its coefficients.
+        let size = (4096, 4096);
+        assert!(small.bytes(size) > 10 * layout.bytes(size));
+        assert!(layout.bytes(size) < 70 * 4096 * 4096, "{}", layout.bytes(size));
+        // A tile's own style counts as well: one is put before its data.
+        let mut bytes = FILE.to_vec();
+        let data = bytes.windows(2).position(|two| two == b"\xff\x93").expect("has data");
+        bytes.splice(data..data, *b"\xff\x52\0\x0c\0\0\0\x11\0\x05\x01\x02\0\x01");
+        let own = Layout::of(&bytes).expect("is sound");
+        assert_eq!((own.layers, own.block), (17, (3, 4)));
+    }
 }

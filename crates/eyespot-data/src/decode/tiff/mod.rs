@@ -2,7 +2,7 @@
 //!
 //! The `tiff` crate reads the directory; what lies in strips and tiles is decompressed and converted here, chunk by
 //! chunk, because the crate has no palettes, no chroma of fewer samples, no Lab, no LZMA, and Zstandard only in C. Why:
-//! `docs/decisions/0005-image-formats.md`.
+//! `docs/decisions/0007-image-formats.md`.
 
 mod color;
 mod compression;
