@@ -142,8 +142,8 @@ impl SeparableKernel {
                 between: expanded.wrapping_add(expanded_len),
                 output: output.get().wrapping_add(out),
             };
-            // SAFETY: output and residual were found to hold all images, the scratch two maps for every thread, of which
-            // `worker` is one; tasks write different rows.
+            // SAFETY: input, output and residual were found to hold all images, the scratch two maps for every thread, of
+            // which `worker` is one; the weights are the kernels' own, packed for their shapes; tasks write different rows.
             unsafe { band.run() }
         });
     }

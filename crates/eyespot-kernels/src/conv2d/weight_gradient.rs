@@ -199,3 +199,38 @@ impl WeightGradient {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The largest number over all batches is looked for among the first ones only.
+    #[test]
+    fn scratch_is_enough_for_every_batch() {
+        for (size, channels) in [(1, 40), (4, 16), (7, 300), (56, 64)] {
+            let shape = Conv2dShape {
+                in_h: size,
+                in_w: size,
+                in_c: channels,
+                out_h: size,
+                out_w: size,
+                out_c: channels,
+                kernel: (3, 3),
+                stride: (1, 1),
+                padding: (1, 1),
+                dilation: (1, 1),
+                groups: 1,
+            };
+            let plan = WeightGradient::new(Isa::Portable, shape, 16);
+            let threads = Threads::new(2);
+            let mut most = 0;
+            for images in 1..=60_000 {
+                most = most.max(plan.segments(images).0);
+                if images < 40 || images % 997 == 0 {
+                    let len = most * plan.segment_len() + 2 * plan.workspace_len();
+                    assert_eq!(plan.scratch_len(&threads, images), len, "{shape:?} {images}");
+                }
+            }
+        }
+    }
+}

@@ -419,3 +419,39 @@ impl Stage<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The largest number over all batches is looked for among the first ones only.
+    #[test]
+    fn scratch_is_enough_for_every_batch() {
+        for (size, channels) in [(4, 16), (7, 48), (13, 512)] {
+            let shape = Conv2dShape {
+                in_h: size,
+                in_w: size,
+                in_c: channels,
+                out_h: size,
+                out_w: size,
+                out_c: channels,
+                kernel: (3, 3),
+                stride: (1, 1),
+                padding: (1, 1),
+                dilation: (1, 1),
+                groups: 1,
+            };
+            let plan = Winograd::new(Isa::Portable, shape);
+            for threads in [1, 2, 3, 16].map(Threads::new) {
+                let mut most = 0;
+                for images in 1..=60_000 {
+                    let (block, shared) = plan.block(&threads, images);
+                    most = most.max(plan.stages_len(block) * if shared { 1 } else { threads.count() });
+                    if images < 40 || images % 997 == 0 {
+                        assert_eq!(plan.scratch_len(&threads, images), most, "{shape:?} {images}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -23,11 +23,16 @@ impl Fenced {
         let room = if edge == Edge::End { memory.len - bytes } else { 0 };
         let start = memory.start.wrapping_add(room).cast();
         let mut fenced = Self { memory, start, len };
-        // Large ones are only asked for, never used to the end.
-        if len < 1 << 20 {
-            fenced.fill(0.5);
-        }
+        fenced.renew();
         fenced
+    }
+
+    /// As if it were new.
+    pub fn renew(&mut self) {
+        // Large ones are only asked for, never used to the end.
+        if self.len < 1 << 20 {
+            self.fill(0.5);
+        }
     }
 
     /// The same memory as half as many doubles.

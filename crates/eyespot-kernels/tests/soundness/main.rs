@@ -81,25 +81,27 @@ fn wrong_calls(function: &Function) -> Vec<String> {
         needs(function, function.sizes).iter().map(|n| usize::try_from(n.0).unwrap()).collect();
     let mut wrong = Vec::new();
     for edge in [Edge::End, Edge::Start] {
-        let mut call = |sizes: &[usize], lens: &[usize], may_return: bool, must_return: bool| {
-            let mut slices: Vec<Fenced> = lens.iter().map(|&len| Fenced::new(len, edge)).collect();
-            let returned = catch_unwind(AssertUnwindSafe(|| (function.call)(sizes, &mut slices))).is_ok();
+        let mut call = |sizes: &[usize], slices: &mut [Fenced], may_return: bool, must_return: bool| {
+            slices.iter_mut().for_each(Fenced::renew);
+            let returned = catch_unwind(AssertUnwindSafe(|| (function.call)(sizes, slices))).is_ok();
             if (returned && !may_return) || (!returned && must_return) {
                 let what = if returned { "returned" } else { "panicked" };
+                let lens: Vec<usize> = slices.iter().map(|slice| slice.len()).collect();
                 wrong.push(format!("sizes {sizes:?} with slices {lens:?} {what}"));
             }
         };
-        call(function.sizes, &lens, true, true);
+        let mut slices: Vec<Fenced> = lens.iter().map(|&len| Fenced::new(len, edge)).collect();
+        call(function.sizes, &mut slices, true, true);
         for i in 0..lens.len() {
-            let mut shorter = lens.clone();
-            if shorter[i] > 0 {
-                shorter[i] -= 1;
-                call(function.sizes, &shorter, false, false);
+            if lens[i] > 0 {
+                let whole = std::mem::replace(&mut slices[i], Fenced::new(lens[i] - 1, edge));
+                call(function.sizes, &mut slices, false, false);
+                slices[i] = whole;
             }
         }
         for sizes in hostile_sizes(function) {
             let fits = needs(function, &sizes).iter().zip(&lens).all(|(need, &len)| need.0 <= len as u128);
-            call(&sizes, &lens, fits, false);
+            call(&sizes, &mut slices, fits, false);
         }
     }
     wrong
