@@ -13,6 +13,6 @@ libfuzzer_sys::fuzz_target!(|graph: &str| {
         ("eyespot.training", "{}"),
     ];
     let metadata = metadata.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    let file = safetensors_bytes(&Params::new(), &metadata.into()).expect("can be written");
+    let file = safetensors_bytes(Params::new().iter(), &metadata.into()).expect("can be written");
     let _ = ModelFile::from_bytes(&file);
 });

@@ -4,6 +4,7 @@ use crate::args::DemoArgs;
 use crate::output;
 use crate::progress::{Progress, duration};
 use eyespot::{Demo, Error, Factors, closest};
+use eyespot_system::{printable, printable_path};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -22,7 +23,7 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     drop(progress);
     for named in &result.predictions {
         if let (Ok(p), Some(label)) = (&named.result, &named.label) {
-            let (path, name) = (named.path.display(), &p.prediction);
+            let (path, name) = (printable_path(&named.path), &p.prediction);
             output::line(format!("{path} with label {label} is predicted as {name} ({:.2})", p.probability))?;
         }
     }
@@ -33,9 +34,9 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         100.0 * trained.accuracy.unwrap_or(0.0),
         trained.validation_images,
         duration(began.elapsed().as_secs_f64()),
-        result.pictures.display(),
-        result.contact_sheet.display(),
-        trained.folder.display(),
+        printable_path(&result.pictures),
+        printable_path(&result.contact_sheet),
+        printable_path(&trained.folder),
     ))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -50,13 +51,14 @@ fn factors(vary: &[String]) -> Result<Factors, Error> {
                 Some(known) => format!("did you mean `{known}`?"),
                 None => format!("known: {}", Factors::NAMES.join(", ")),
             };
-            return Err(Error::Usage(format!("pictures don't vary by `{name}`; {hint}")));
+            return Err(Error::Usage(format!("pictures don't vary by `{}`; {hint}", printable(name))));
         };
         *factor = match strength.parse::<f32>() {
             Ok(strength) if (0.0..=1.0).contains(&strength) => strength,
             _ => {
                 return Err(Error::Usage(format!(
-                    "`{word}`: a strength is a number from 0 to 1, such as {name}=0.8"
+                    "`{}`: a strength is a number from 0 to 1, such as {name}=0.8",
+                    printable(word)
                 )));
             }
         };

@@ -1,19 +1,25 @@
 //! `eyespot embed`.
 
 use crate::args::EmbedArgs;
-use crate::{FAILED, model, output};
+use crate::{FAILED, model, output, progress};
 use eyespot::{Embedder, EmbeddingFile, Error};
-use indicatif::{ProgressBar, ProgressStyle};
+use eyespot_system::printable_path;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 pub fn run(args: &EmbedArgs) -> anyhow::Result<ExitCode> {
     let (embedder, paths) = embedder(args)?;
-    let embedder = embedder.threads(args.threads).batch(args.batch as usize);
-    let mut file = EmbeddingFile::create(&args.output, embedder.len())?;
-    let bar = bar();
+    let embedder = embedder.threads(args.threads).strict(args.strict).batch(args.batch as usize);
+    let mut file = match args.overwrite {
+        true => EmbeddingFile::create(&args.output, embedder.len())?,
+        false => EmbeddingFile::create_new(&args.output, embedder.len())?,
+    };
+    let bar = progress::pictures(true);
     let (mut done, mut failed) = (0u64, 0u64);
     for picture in embedder.embed_paths(paths)? {
+        for note in &picture.notes {
+            bar.suspend(|| output::warning(&format!("{} {note}", printable_path(&picture.path))));
+        }
         match &picture.result {
             Ok(vector) => {
                 file.row(&picture.path, vector)?;
@@ -22,7 +28,7 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<ExitCode> {
             }
             Err(cause) => {
                 failed += 1;
-                bar.suspend(|| output::error(&format!("{} {cause}", picture.path.display())));
+                bar.suspend(|| output::error(&format!("{} {cause}", printable_path(&picture.path))));
             }
         }
     }
@@ -34,9 +40,9 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(FAILED));
     }
     let files = file.finish()?;
-    let mut text = format!("{done} pictures, {} numbers each: {}", embedder.len(), files[0].display());
+    let mut text = format!("{done} pictures, {} numbers each: {}", embedder.len(), printable_path(&files[0]));
     for beside in &files[1..] {
-        text += &format!("\ntheir paths, a line a row: {}", beside.display());
+        text += &format!("\ntheir paths, a line a row: {}", printable_path(beside));
     }
     output::line(text)?;
     if failed > 0 {
@@ -55,30 +61,29 @@ fn embedder(args: &EmbedArgs) -> anyhow::Result<(Embedder, Vec<PathBuf>)> {
     if let Some(names) = &args.features {
         return Ok((changed(Embedder::of_features(names)?)?, args.paths.clone()));
     }
-    if let (Some(name), Some(weights)) = (&args.model, &args.weights) {
-        let transform = model::changed(&eyespot::preset(name)?, &args.transform)?;
-        return Ok((Embedder::from_weights(name, weights, Some(transform))?, args.paths.clone()));
+    if let Some(weights) = &args.weights {
+        let embedder = match &args.model {
+            Some(name) => {
+                let transform = model::changed(&eyespot::preset(name)?, &args.transform)?;
+                Embedder::from_weights(name, weights, Some(transform))?
+            }
+            None => changed(Embedder::load(weights)?)?,
+        };
+        embedder.notices().iter().for_each(|notice| output::warning(notice));
+        return Ok((embedder, args.paths.clone()));
     }
     let (run, rest) = (&args.paths[0], &args.paths[1..]);
     if rest.is_empty() {
         let hint = if model::is_model(run) {
-            format!("there are no pictures named; put them behind {}", run.display())
+            format!("there are no pictures named; put them behind {}", printable_path(run))
         } else {
             format!(
                 "say what describes the pictures: a trained model before them (eyespot embed RUN {0}), a network by \
                  --model and --weights, or --features hog",
-                run.display()
+                printable_path(run)
             )
         };
         return Err(Error::Usage(hint).into());
     }
     Ok((changed(Embedder::load(run)?)?, rest.to_vec()))
-}
-
-fn bar() -> ProgressBar {
-    if !output::animated() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{spinner} {pos} pictures, {per_sec}");
-    ProgressBar::no_length().with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
 }

@@ -3,6 +3,7 @@
 use crate::args::InspectArgs;
 use crate::output;
 use eyespot::{Error, Network};
+use eyespot_system::{printable, printable_path};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -10,7 +11,7 @@ pub fn run(args: &InspectArgs) -> anyhow::Result<ExitCode> {
     if !args.filters.is_empty() || !args.maps.is_empty() {
         return figure(args);
     }
-    if args.output.is_some() {
+    if args.output.is_some() || args.overwrite {
         return Err(usage(
             "--output is for a figure; say what it shows with --filters LAYER or --maps LAYER --image FILE",
         ));
@@ -37,14 +38,21 @@ fn figure(args: &InspectArgs) -> anyhow::Result<ExitCode> {
     let Some(network) = network(args)? else {
         let name = name(args);
         return Err(usage(format!(
-            "{name} by itself has learned nothing; give published weights with --weights FILE"
+            "{} by itself has learned nothing; give published weights with --weights FILE",
+            printable(name)
         )));
     };
+    let path = args.output.clone().unwrap_or_else(|| "inspect.png".into());
+    output::check_figure(&path, args.overwrite)?;
     let picture = args.image.as_ref().map(eyespot::read_picture).transpose()?;
     let figure = network.figure(&args.filters, &args.maps, picture.as_ref())?;
-    let path = args.output.clone().unwrap_or_else(|| "inspect.png".into());
-    eyespot::save_png(&figure, &path)?;
-    output::line(format!("figure: {} ({} × {} pixels)", path.display(), figure.width(), figure.height()))?;
+    output::figure(&figure, &path, args.overwrite)?;
+    output::line(format!(
+        "figure: {} ({} × {} pixels)",
+        printable_path(&path),
+        figure.width(),
+        figure.height()
+    ))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -60,12 +68,17 @@ fn network(args: &InspectArgs) -> anyhow::Result<Option<Network>> {
         return Ok(Some(Network::load(name)?));
     }
     let Some(weights) = &args.weights else { return Ok(None) };
+    if name.is_empty() {
+        return Ok(Some(Network::load(weights)?));
+    }
     let mut transform = eyespot::preset(name)?;
     if let Some(side) = args.crop {
         (transform.crop, transform.resize) =
             ((side, side), transform.resize.map(|r| r * side / transform.crop.0));
     }
-    Ok(Some(Network::from_weights(name, weights, Some(transform))?))
+    let network = Network::from_weights(name, weights, Some(transform))?;
+    network.notices().iter().for_each(|notice| output::warning(notice));
+    Ok(Some(network))
 }
 
 fn name(args: &InspectArgs) -> &str {

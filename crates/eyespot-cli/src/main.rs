@@ -32,7 +32,7 @@ fn main() -> ExitCode {
             tell(panic);
         }
     }));
-    match run(Cli::parse()) {
+    match run(parse()) {
         Ok(code) => code,
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -44,7 +44,23 @@ fn main() -> ExitCode {
     }
 }
 
+/// The command line. What is wrong with it is told with the words that were typed, which may be names of files that the
+/// shell put there, so they are made harmless first.
+fn parse() -> Cli {
+    Cli::try_parse().unwrap_or_else(|error| {
+        let harmless = std::env::args_os().map(|word| eyespot_system::printable(&word.to_string_lossy()));
+        match Cli::try_parse_from(harmless) {
+            Err(error) => error.exit(),
+            // Only the harmful word was wrong; clap escapes nothing, so it isn't repeated.
+            Ok(_) => clap::Error::new(error.kind()).with_cmd(&Cli::command()).exit(),
+        }
+    })
+}
+
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    if let Some(bytes) = cli.memory {
+        eyespot_system::Budget::process().set_limit(bytes);
+    }
     match cli.command {
         Command::Train(args) => train::run(&args),
         Command::Predict(args) => predict::run(&args),

@@ -1,7 +1,9 @@
 //! The classifier that flags name: a run folder, a model file, or a network with published weights.
 
 use crate::args::{PublishedArgs, TransformArgs};
+use crate::output;
 use eyespot::{Classifier, Error, Fit, Transform};
+use eyespot_system::printable_path;
 use std::path::{Path, PathBuf};
 
 /// The classifier, and the paths that are left.
@@ -46,16 +48,20 @@ fn from_weights(
     published: &PublishedArgs,
     changes: &TransformArgs,
 ) -> anyhow::Result<Option<(String, Classifier)>> {
-    let (Some(model), Some(weights), Some(classes)) =
-        (&published.model, &published.weights, &published.classes)
-    else {
-        return Ok(None);
+    let Some(weights) = &published.weights else { return Ok(None) };
+    let (Some(model), Some(classes)) = (&published.model, &published.classes) else {
+        // The network and its classes are the model's own.
+        let name = weights.file_name().unwrap_or(weights.as_os_str()).to_string_lossy().into_owned();
+        return Ok(Some((name, from_run(weights, changes)?)));
     };
     let transform = changed(&eyespot::preset(model)?, changes)?;
-    Ok(Some((model.clone(), Classifier::from_weights(model, weights, classes, Some(transform))?)))
+    let classifier = Classifier::from_weights(model, weights, classes, Some(transform))?;
+    classifier.notices().iter().for_each(|notice| output::warning(notice));
+    Ok(Some((model.clone(), classifier)))
 }
 
-fn from_run(model: &Path, changes: &TransformArgs) -> anyhow::Result<Classifier> {
+/// A run folder or model file.
+pub fn from_run(model: &Path, changes: &TransformArgs) -> anyhow::Result<Classifier> {
     let classifier = Classifier::load(model)?;
     let transform = changed(classifier.transform(), changes)?;
     Ok(classifier.with_transform(transform)?)
@@ -66,22 +72,23 @@ fn short_name(run: &Path, runs: &[PathBuf]) -> String {
     let alike = runs.iter().filter(|other| other.file_name() == run.file_name()).count();
     match run.file_name() {
         Some(name) if alike == 1 => name.to_string_lossy().into_owned(),
-        _ => run.display().to_string(),
+        _ => run.to_string_lossy().into_owned(),
     }
 }
 
 fn pictures_or_model_missing(path: &Path) -> Error {
     Error::Usage(if is_model(path) {
-        format!("there are no pictures named; put them behind {}", path.display())
+        format!("there are no pictures named; put them behind {}", printable_path(path))
     } else {
         format!(
             "name a run folder or model file before the pictures: eyespot predict RUN {}, or a network by \
              --model, --weights and --classes",
-            path.display()
+            printable_path(path)
         )
     })
 }
 
+/// Whether this is a run folder with a model, or a model file.
 pub fn is_model(path: &Path) -> bool {
     path.join("model.safetensors").is_file() || path.extension().is_some_and(|e| e == "safetensors")
 }

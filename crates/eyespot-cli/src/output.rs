@@ -1,7 +1,11 @@
 //! Writing: results on stdout, everything else on stderr, colour only where a person looks.
 
+use eyespot::Error;
+use eyespot_system::AtomicFile;
+use image::RgbImage;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 
 /// Writes results on stdout.
 pub fn write(bytes: &[u8]) -> io::Result<()> {
@@ -13,6 +17,27 @@ pub fn write(bytes: &[u8]) -> io::Result<()> {
 /// Writes a line of results on stdout.
 pub fn line(text: impl Display) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{text}")
+}
+
+/// Begins a file of results.
+pub fn create(path: &Path, overwrite: bool) -> Result<AtomicFile, Error> {
+    let file = if overwrite { AtomicFile::create(path) } else { AtomicFile::create_new(path) };
+    file.map_err(|error| Error::writing(path, error))
+}
+
+/// Writes a figure.
+pub fn figure(figure: &RgbImage, path: &Path, overwrite: bool) -> Result<(), Error> {
+    let saved =
+        if overwrite { eyespot::overwrite_png(figure, path) } else { eyespot::save_png(figure, path) };
+    Ok(saved?)
+}
+
+/// That a figure may be written, before it takes long to make.
+pub fn check_figure(path: &Path, overwrite: bool) -> Result<(), Error> {
+    if !overwrite {
+        eyespot::check_png(path)?;
+    }
+    Ok(())
 }
 
 /// Whether the reader of our output went away, as `head` does: no reason to complain.

@@ -2,6 +2,7 @@
 
 use crate::output;
 use eyespot::{BatchDone, Beginning, EpochRecord, Listener};
+use eyespot_system::{printable, printable_path};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Instant;
 
@@ -68,7 +69,7 @@ impl Listener for Progress {
     fn begin(&mut self, b: &Beginning) {
         self.epochs = b.epochs;
         let [train, validation, test] = b.images;
-        let shown: Vec<&str> = b.classes.iter().take(8).map(String::as_str).collect();
+        let shown: Vec<String> = b.classes.iter().take(8).map(|class| printable(class)).collect();
         let more = if b.classes.len() > 8 { ", …" } else { "" };
         let test = if test > 0 { format!(", {test} kept for testing") } else { String::new() };
         self.say(&format!("photos   {train} to learn from, {validation} to validate by{test}"));
@@ -84,7 +85,7 @@ impl Listener for Progress {
             (false, false) => format!("; {learning} of them learning"),
         };
         self.say(&format!("network  {}, {all} parameters{how}", b.model));
-        self.say(&format!("run      {} ({} threads)", b.folder.display(), b.threads));
+        self.say(&format!("run      {} ({} threads)", printable_path(&b.folder), b.threads));
         if !b.pretrained && b.features.is_none() && train < MANY_PHOTOS && self.advice {
             self.notice(
                 "training from scratch; with a few hundred photos, pretrained weights do much better: \
@@ -187,4 +188,14 @@ pub fn duration(seconds: f64) -> String {
         60..3600 => format!("{} min {} s", s / 60, s % 60),
         _ => format!("{} h {} min", s / 3600, s / 60 % 60),
     }
+}
+
+/// How many pictures are done, for commands that don't know how many there are; nothing is shown where `visible` is false
+/// or stderr is no terminal.
+pub fn pictures(visible: bool) -> ProgressBar {
+    if !visible || !output::animated() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{spinner} {pos} pictures, {per_sec}");
+    ProgressBar::no_length().with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
 }

@@ -4,6 +4,7 @@ use crate::args::EvaluateArgs;
 use crate::progress::duration;
 use crate::{model, output};
 use eyespot::{Classifier, Robustness, Variation};
+use eyespot_system::{printable, printable_path};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::fmt::Write;
@@ -21,27 +22,36 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
     let (named, data) = model::load_all(&args.paths, &args.published, &args.transform)?;
     let (names, classifiers): (Vec<String>, Vec<Classifier>) = named
         .into_iter()
-        .map(|(name, classifier)| (name, classifier.threads(args.threads).batch(args.batch as usize)))
+        .map(|(name, classifier)| {
+            (
+                name,
+                classifier
+                    .threads(args.threads)
+                    .batch(args.batch as usize)
+                    .include_training(args.include_training),
+            )
+        })
         .unzip();
+    let figure = args.output.clone().unwrap_or_else(|| PathBuf::from("robustness.png"));
+    output::check_figure(&figure, args.overwrite)?;
     let measured = measure(&classifiers, &data)?;
     for (name, robustness) in names.iter().zip(&measured) {
         for notice in &robustness.notices {
-            let whose = if names.len() > 1 { format!("{name}: ") } else { String::new() };
+            let whose = if names.len() > 1 { format!("{}: ", printable(name)) } else { String::new() };
             output::warning(&format!("{whose}{notice}"));
         }
     }
     let models: Vec<(&str, &Robustness)> = names.iter().map(String::as_str).zip(&measured).collect();
-    let figure = args.output.clone().unwrap_or_else(|| PathBuf::from("robustness.png"));
-    Robustness::draw(&models, &figure)?;
+    output::figure(&Robustness::figure(&models)?, &figure, args.overwrite)?;
     if args.json {
         output::line(object(&models, &figure)?)?;
     } else {
         output::write(text(&models).as_bytes())?;
         for failure in models.first().iter().flat_map(|(_, robustness)| &robustness.unreadable) {
-            output::error(&format!("left out: {} {}", failure.path.display(), failure.error));
+            output::error(&format!("left out: {} {}", printable_path(&failure.path), failure.error));
         }
     }
-    output::say(&format!("figure: {}", figure.display()));
+    output::say(&format!("figure: {}", printable_path(&figure)));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -100,10 +110,10 @@ fn text(models: &[(&str, &Robustness)]) -> String {
 
 /// A row per variation; with several classifiers, under each variation a row for each of them.
 fn table(out: &mut String, models: &[(&str, &Robustness)]) -> std::fmt::Result {
-    let names = models.iter().map(|(name, _)| name.chars().count() + 2).max().unwrap_or(0);
+    let names = models.iter().map(|(name, _)| printable(name).chars().count() + 2).max().unwrap_or(0);
     let width = if models.len() > 1 { names.max(12) } else { 12 };
     for (name, robustness) in models {
-        let whose = if models.len() > 1 { format!("{name}: ") } else { String::new() };
+        let whose = if models.len() > 1 { format!("{}: ", printable(name)) } else { String::new() };
         writeln!(
             out,
             "{whose}{} pictures, {:.1} % right unchanged",
@@ -122,7 +132,8 @@ fn table(out: &mut String, models: &[(&str, &Robustness)]) -> std::fmt::Result {
             writeln!(out, "{}", variation.name())?;
         }
         for (name, robustness) in models {
-            let label = if models.len() > 1 { format!("  {name}") } else { variation.name().to_owned() };
+            let label =
+                if models.len() > 1 { format!("  {}", printable(name)) } else { variation.name().to_owned() };
             let varied = &robustness.variations[place];
             row(out, &label, width, varied.accuracy.iter().copied(), varied.mean())?;
         }
@@ -131,7 +142,7 @@ fn table(out: &mut String, models: &[(&str, &Robustness)]) -> std::fmt::Result {
         writeln!(out, "mean")?;
     }
     for (name, robustness) in models {
-        let label = if models.len() > 1 { format!("  {name}") } else { "mean".to_owned() };
+        let label = if models.len() > 1 { format!("  {}", printable(name)) } else { "mean".to_owned() };
         let count = robustness.variations.len() as f64;
         let at =
             |strength: usize| robustness.variations.iter().map(|v| v.accuracy[strength]).sum::<f64>() / count;
@@ -158,20 +169,27 @@ fn row(
 fn groups(out: &mut String, name: &str, robustness: &Robustness, alone: bool) -> std::fmt::Result {
     if alone && robustness.groups.len() <= TABLE_GROUPS {
         writeln!(out, "\ninside the classes: groups of pictures that look alike to the network")?;
-        let width = robustness.groups.iter().map(|g| g.class.chars().count()).max().unwrap_or(5).max(5);
+        let width =
+            robustness.groups.iter().map(|g| printable(&g.class).chars().count()).max().unwrap_or(5).max(5);
         writeln!(out, "{:width$}  pictures  accuracy in %", "class")?;
         for group in &robustness.groups {
-            writeln!(out, "{:width$}  {:8}  {:13.1}", group.class, group.images, 100.0 * group.accuracy)?;
+            writeln!(
+                out,
+                "{:width$}  {:8}  {:13.1}",
+                printable(&group.class),
+                group.images,
+                100.0 * group.accuracy
+            )?;
         }
     }
     let Some(worst) = robustness.worst_group() else { return Ok(()) };
-    let whose = if alone { String::new() } else { format!("{name}: ") };
+    let whose = if alone { String::new() } else { format!("{}: ", printable(name)) };
     writeln!(
         out,
         "\n{whose}worst group: {} pictures of {}, {:.1} % right, such as",
         worst.images,
-        worst.class,
+        printable(&worst.class),
         100.0 * worst.accuracy
     )?;
-    worst.examples.iter().try_for_each(|path| writeln!(out, "  {}", path.display()))
+    worst.examples.iter().try_for_each(|path| writeln!(out, "  {}", printable_path(path)))
 }

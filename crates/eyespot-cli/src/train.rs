@@ -1,9 +1,11 @@
 //! `eyespot train`.
 
 use crate::args::TrainArgs;
+use crate::evaluate::{balanced, largest_class};
 use crate::progress::{Progress, duration};
 use crate::{config, output};
 use eyespot::{Trained, Training};
+use eyespot_system::{printable, printable_path};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -18,23 +20,30 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn summary(t: &Trained, seconds: f64) -> String {
-    let folder = t.folder.display();
-    let data = t.options.data.as_ref().map(|d| d.display().to_string()).unwrap_or_default();
-    let result = match t.accuracy {
-        Some(accuracy) => format!(
+    let folder = printable_path(&t.folder);
+    let result = match &t.validation {
+        Some(m) => format!(
             "validation accuracy {:.1} % ({} of {} photos), from epoch {} of {}",
-            100.0 * accuracy,
-            (accuracy * t.validation_images as f64).round(),
-            t.validation_images,
+            100.0 * m.accuracy,
+            (m.accuracy * m.images as f64).round(),
+            m.images,
             t.best_epoch,
             t.epochs
         ),
         None => format!("trained for {} epochs; there were no photos to validate by", t.epochs),
     };
+    let beside = match &t.validation {
+        Some(m) => format!(
+            "\nbalanced accuracy {}\nlargest class {}",
+            balanced(m),
+            largest_class(m, &printable(&t.classes[m.largest_class()]))
+        ),
+        None => String::new(),
+    };
     let early = if t.stopped_early { " (stopped early: patience ran out)" } else { "" };
     format!(
-        "{result}{early}, in {}\nmodel    {folder}/model.safetensors\n\nnext\n  eyespot predict {folder} PHOTO…\n  \
-         eyespot evaluate {folder} {data}",
+        "{result}{early}, in {}{beside}\nmodel    {folder}/model.safetensors\n\nnext\n  eyespot predict {folder} PHOTO…\n  \
+         eyespot evaluate {folder}",
         duration(seconds)
     )
 }

@@ -1,10 +1,23 @@
 //! One block of memory for all intermediate results, shared by those that are never needed at the same time.
 
 use eyespot_graph::DeviceError;
+use eyespot_system::{Budget, OverBudget, Reserved};
 use std::ops::Range;
 
 /// Buffers begin at multiples of this many floats: 64 bytes, a cache line and the widest vector.
 const ALIGNMENT: usize = 16;
+
+/// Reserves `floats` for a program that computes `batch` pictures at once.
+pub(crate) fn reserve(
+    floats: usize,
+    batch: usize,
+    hold: fn(&'static Budget, u64) -> Result<Reserved<'static>, OverBudget>,
+) -> Result<Reserved<'static>, DeviceError> {
+    hold(Budget::process(), floats as u64 * 4).map_err(|error| {
+        let many = if batch > 1 { ", or compute fewer pictures at once with --batch" } else { "" };
+        DeviceError::Call(format!("the network, for {batch} pictures at once, {error}{many}"))
+    })
+}
 
 /// A block of floats that begins on a 64-byte boundary, all zero at first.
 #[derive(Debug)]

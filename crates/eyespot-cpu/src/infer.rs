@@ -1,12 +1,13 @@
 //! Inference programs.
 
-use crate::arena::{Floats, Layout, Span};
+use crate::arena::{Floats, Layout, Span, reserve};
 use crate::check::{check, check_call};
 use crate::chunks::Chunks;
 use crate::lower::lower;
 use crate::step::Step;
 use eyespot_graph::{DeviceError, Graph, Inference, Params};
 use eyespot_kernels::Threads;
+use eyespot_system::{Budget, Reserved};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
@@ -29,6 +30,7 @@ pub struct CpuInference {
     output: Span,
     arena: Floats,
     scratch: Floats,
+    _reserved: Reserved<'static>,
 }
 
 /// One step's time.
@@ -60,7 +62,9 @@ impl CpuInference {
         }
         let layout = lowered.planner.layout()?;
         let scratch_len = lowered.steps.iter().map(|step| step.scratch_len(&threads)).max().unwrap_or(0);
+        let reserved = reserve(layout.total.saturating_add(scratch_len), batch, Budget::hold)?;
         Ok(Self {
+            _reserved: reserved,
             arena: Floats::zeroed(layout.total)?,
             scratch: Floats::zeroed(scratch_len)?,
             threads,

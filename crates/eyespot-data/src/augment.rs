@@ -8,6 +8,7 @@ mod tests;
 
 use crate::random::{Random, purpose};
 use crate::resize::Scratch;
+use crate::strips::Strips;
 use crate::{DataError, DecodeError, Transform};
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
@@ -245,7 +246,14 @@ impl Augment {
         let settings = self.validate().and_then(|()| transform.validate());
         settings.map_err(|error| DecodeError::Transform(error.to_string()))?;
         let mut random = Random::new([seed, epoch, index, purpose::PICTURE]);
-        self.apply_with(&mut Scratch::default(), &transform.table(), transform, &mut random, picture, out)
+        self.apply_with(
+            &mut Scratch::default(),
+            &transform.table(),
+            transform,
+            &mut random,
+            &mut &*picture,
+            out,
+        )
     }
 
     pub(crate) fn apply_with(
@@ -254,7 +262,7 @@ impl Augment {
         table: &[[f32; 256]],
         transform: &Transform,
         random: &mut Random,
-        picture: &RgbImage,
+        picture: &mut (impl Strips + ?Sized),
         out: &mut [f32],
     ) -> Result<(), DecodeError> {
         let mut pixels = std::mem::take(&mut scratch.pixels);
@@ -263,11 +271,9 @@ impl Augment {
             match &self.resized_crop {
                 None => transform.frame(scratch, picture, &mut pixels)?,
                 Some(crop) => {
-                    let part = geometry::random_part(crop, picture.width(), picture.height(), random);
+                    let part = geometry::random_part(crop, picture.size().0, picture.size().1, random);
                     pixels.resize(height as usize * width as usize * 3, 0);
-                    scratch
-                        .resize_box(picture, part, (width, height), &mut pixels)
-                        .map_err(DecodeError::Transform)?;
+                    scratch.resize_box(picture, part, (width, height), &mut pixels)?;
                 }
             }
             self.vary_pixels(height as usize, width as usize, &mut pixels, random);

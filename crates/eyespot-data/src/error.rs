@@ -1,6 +1,7 @@
 //! What can go wrong with data, and with one picture.
 
-use std::path::PathBuf;
+use eyespot_system::{FileError, OverBudget, printable_path};
+use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// Why one picture can't be read. The text names the cause, not the file: whoever reports it knows the path.
@@ -9,6 +10,12 @@ pub enum DecodeError {
     /// The file can't be opened or read.
     #[error("can't be read: {0}")]
     Io(#[from] std::io::Error),
+    /// No regular file, or a larger one than allowed.
+    #[error(transparent)]
+    File(FileError),
+    /// More memory than the process may take.
+    #[error(transparent)]
+    Memory(#[from] OverBudget),
     /// Zero bytes.
     #[error("is empty (0 bytes)")]
     Empty,
@@ -43,13 +50,21 @@ pub enum DecodeError {
 #[derive(Debug, Error)]
 pub enum DataError {
     /// Nothing at this path.
-    #[error("{} does not exist; give a folder with one sub-folder per class, or a CSV with `path,label` columns", .0.display())]
+    #[error("{} does not exist; give a folder with one sub-folder per class, or a CSV with `path,label` columns", printable_path(.0))]
     NotFound(PathBuf),
     /// A single file that is no CSV.
-    #[error("{} is a single file; give the folder that holds one sub-folder per class, or a CSV with `path,label` columns", .0.display())]
+    #[error("{} is a single file; give the folder that holds one sub-folder per class, or a CSV with `path,label` columns", printable_path(.0))]
     IsAFile(PathBuf),
+    /// A file that can't be read, isn't a regular one or is too large.
+    #[error("{} {source}", printable_path(path))]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: FileError,
+    },
     /// A folder or file that can't be read.
-    #[error("{} can't be read: {source}", path.display())]
+    #[error("{} can't be read: {source}", printable_path(path))]
     Io {
         /// The folder or file.
         path: PathBuf,
@@ -57,15 +72,32 @@ pub enum DataError {
         source: std::io::Error,
     },
     /// A folder without class folders.
-    #[error("{} has no class folders: {found}; put the pictures of each class into a folder of its own, such as {}/cats/1.jpg", path.display(), path.display())]
+    #[error(
+        "{} has no class folders: {found}; put the pictures of each class into a folder of its own, such as {}/cats/1.jpg",
+        printable_path(path),
+        printable_path(path)
+    )]
     NoClasses {
         /// The folder.
         path: PathBuf,
         /// What was found in it.
         found: String,
     },
+    /// Folders of which it isn't clear which are splits and which are classes.
+    #[error("{} {found}; {advice}", printable_path(path))]
+    Layout {
+        /// The folder.
+        path: PathBuf,
+        /// What it looks like.
+        found: String,
+        /// What to do.
+        advice: String,
+    },
     /// Class folders, but no pictures in them.
-    #[error("{} has class folders ({classes}) but no pictures in them; picture files end in {endings}", path.display())]
+    #[error(
+        "{} has class folders ({classes}) but no pictures in them; picture files end in {endings}",
+        printable_path(path)
+    )]
     NoPictures {
         /// The folder.
         path: PathBuf,
@@ -75,7 +107,10 @@ pub enum DataError {
         endings: String,
     },
     /// None of the classes is among those the model knows.
-    #[error("none of the classes in {} ({found}) is known to the model ({known}); rename the folders or use another model", path.display())]
+    #[error(
+        "none of the classes in {} ({found}) is known to the model ({known}); rename the folders or use another model",
+        printable_path(path)
+    )]
     UnknownClasses {
         /// The folder or CSV.
         path: PathBuf,
@@ -85,7 +120,7 @@ pub enum DataError {
         known: String,
     },
     /// A CSV line that can't be understood.
-    #[error("{}, line {line}: {reason}", path.display())]
+    #[error("{}, line {line}: {reason}", printable_path(path))]
     Csv {
         /// The file.
         path: PathBuf,
@@ -95,7 +130,7 @@ pub enum DataError {
         reason: String,
     },
     /// An IDX file that contradicts itself.
-    #[error("{} is not a sound IDX file: {reason}", path.display())]
+    #[error("{} is not a sound IDX file: {reason}", printable_path(path))]
     Idx {
         /// The file.
         path: PathBuf,
@@ -106,11 +141,29 @@ pub enum DataError {
     #[error("{0}")]
     Setting(String),
     /// A picture that can't be read, where unreadable pictures are not tolerated.
-    #[error("{} {cause}", path.display())]
+    #[error("{} {cause}", printable_path(path))]
     Picture {
         /// The file.
         path: PathBuf,
         /// Why.
         cause: DecodeError,
     },
+}
+
+impl DataError {
+    pub(crate) fn file(path: &Path, source: FileError) -> Self {
+        match source {
+            FileError::Io(source) => Self::Io { path: path.into(), source },
+            source => Self::File { path: path.into(), source },
+        }
+    }
+}
+
+impl From<FileError> for DecodeError {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::Io(error) => Self::Io(error),
+            error => Self::File(error),
+        }
+    }
 }

@@ -3,9 +3,11 @@
 mod queue;
 mod stream;
 
+use crate::opened::Wanted;
 use crate::random::{Random, purpose};
 use crate::resize::Scratch;
-use crate::{Augment, DataError, DecodeError, Limits, Sample, Transform};
+use crate::{Augment, DataError, DecodeError, DecodeOptions, Limits, Note, Sample, Transform};
+use eyespot_system::{Budget, Reserved};
 use queue::{Queue, Task};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -28,8 +30,11 @@ pub struct LoaderOptions {
     pub transform: Transform,
     /// How large a picture may be.
     pub limits: Limits,
-    /// Whether a picture that can't be read ends the loading, in place of being left out and reported.
+    /// Whether a picture that can't be read, or only with [`Note::Damaged`], ends the loading, in place of being left out
+    /// and reported.
     pub strict: bool,
+    /// Whether a picture whose file is damaged counts as one that can't be read ([`DecodeOptions::strict`]).
+    pub refuse_damaged: bool,
     /// What is varied; nothing by default.
     pub augment: Augment,
     /// Decides, with the epoch and each picture's index, what is varied and how.
@@ -49,6 +54,7 @@ impl LoaderOptions {
             transform,
             limits: Limits::default(),
             strict: false,
+            refuse_damaged: false,
             augment: Augment::default(),
             seed: 0,
             epoch: 0,
@@ -66,6 +72,15 @@ pub struct Failure {
     pub cause: DecodeError,
 }
 
+/// An image that was read, and what is to be said about its file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Noted {
+    /// The file.
+    pub path: PathBuf,
+    /// What to say.
+    pub note: Note,
+}
+
 /// Pictures ready for the network.
 #[derive(Debug, Default)]
 pub struct Batch {
@@ -81,6 +96,8 @@ pub struct Batch {
     pub indices: Vec<usize>,
     /// Pictures of this batch that can't be read, in their order.
     pub failures: Vec<Failure>,
+    /// What is to be said about pictures of this batch that were read, in their order.
+    pub notes: Vec<Noted>,
 }
 
 impl Batch {
@@ -121,11 +138,13 @@ pub struct Loader {
     workers: Vec<JoinHandle<()>>,
     recipe: Arc<Recipe>,
     ended: bool,
+    _reserved: Reserved<'static>,
 }
 
 /// What every thread needs to prepare a picture.
 struct Recipe {
     options: LoaderOptions,
+    decoding: DecodeOptions,
     table: Vec<[f32; 256]>,
 }
 
@@ -181,8 +200,21 @@ impl Loader {
         };
         // Enough pictures under way that a thread that is done finds work though the oldest batch isn't whole.
         let ahead = AHEAD.max((2 * threads).div_ceil(options.batch_size));
+        let LoaderOptions { transform, batch_size, .. } = &options;
+        let frame =
+            4 * transform.len() as u64 + 3 * u64::from(transform.crop.0) * u64::from(transform.crop.1);
+        let images = (*batch_size as u64).saturating_mul(ahead as u64 + 1).saturating_add(threads as u64);
+        let reserved = Budget::process().hold_chosen(frame.saturating_mul(images)).map_err(|error| {
+            DataError::Setting(format!(
+                "loading {batch_size} images at once {error}, or load fewer with --batch"
+            ))
+        })?;
         let queue = Arc::new(Queue::new(samples, options.batch_size, options.transform.len(), ahead));
-        let recipe = Arc::new(Recipe { table: options.transform.table(), options });
+        let decoding = DecodeOptions {
+            limits: options.limits.clone(),
+            strict: options.strict || options.refuse_damaged,
+        };
+        let recipe = Arc::new(Recipe { table: options.transform.table(), decoding, options });
         // Where the system refuses to start more threads, those it did start do the work.
         let workers: Vec<_> = (0..threads)
             .map_while(|_| {
@@ -196,7 +228,7 @@ impl Loader {
                 "the system refuses to start a thread that reads pictures".into(),
             ));
         }
-        Ok(Loader { queue, workers, recipe, ended: false })
+        Ok(Loader { queue, workers, recipe, ended: false, _reserved: reserved })
     }
 }
 
@@ -212,14 +244,23 @@ fn work(queue: &Queue, recipe: &Recipe) {
 }
 
 impl Recipe {
-    fn prepare(&self, task: &Task, scratch: &mut Scratch, tensor: &mut [f32]) -> Result<(), DecodeError> {
-        let LoaderOptions { limits, transform, augment, seed, epoch, .. } = &self.options;
-        let picture = task.sample.read(limits)?;
+    fn prepare(
+        &self,
+        task: &Task,
+        scratch: &mut Scratch,
+        tensor: &mut [f32],
+    ) -> Result<Vec<Note>, DecodeError> {
+        let LoaderOptions { transform, augment, seed, epoch, .. } = &self.options;
+        let wanted = Wanted::Scaled(transform);
+        let mut picture = task.sample.open(&self.decoding.limits, Budget::process(), wanted)?;
         if augment.is_none() {
-            return transform.apply_with(scratch, &self.table, &picture, tensor);
+            transform.apply_with(scratch, &self.table, &mut picture, tensor)?;
+        } else {
+            let mut random = Random::new([*seed, *epoch, task.index as u64, purpose::PICTURE]);
+            augment.apply_with(scratch, &self.table, transform, &mut random, &mut picture, tensor)?;
         }
-        let mut random = Random::new([*seed, *epoch, task.index as u64, purpose::PICTURE]);
-        augment.apply_with(scratch, &self.table, transform, &mut random, &picture, tensor)
+        self.decoding.check(picture.notes())?;
+        Ok(picture.notes().to_vec())
     }
 
     /// Mixes a whole batch, where the augmentation says so.

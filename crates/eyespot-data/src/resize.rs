@@ -3,8 +3,9 @@
 //! Every new sample is a weighted mean of the samples under a triangle around its place, as wide as the scale asks.
 //! Rows first, rounded to whole levels, then columns; weights have 22 bits behind the point.
 
+use crate::DecodeError;
+use crate::strips::{Place, Strips};
 use eyespot_kernels::vectorised::{self, Kernel};
-use image::RgbImage;
 use std::ops::Range;
 
 /// Bits of a weight behind the point: two fewer than what 32 bits leave beside a level.
@@ -39,25 +40,30 @@ pub(crate) struct Part {
 
 impl Scratch {
     /// Scales a picture and keeps only a part, computing nothing outside it: `out` gets part_height × part_width × 3.
-    pub fn resize_part(&mut self, picture: &RgbImage, part: &Part, out: &mut [u8]) -> Result<(), String> {
-        let across =
-            Weights::new(picture.width(), part.width, part.left..part.left.saturating_add(part.part_width));
-        let down =
-            Weights::new(picture.height(), part.height, part.top..part.top.saturating_add(part.part_height));
+    pub fn resize_part(
+        &mut self,
+        picture: &mut (impl Strips + ?Sized),
+        part: &Part,
+        out: &mut [u8],
+    ) -> Result<(), DecodeError> {
+        let (width, height) = picture.size();
+        let across = Weights::new(width, part.width, part.left..part.left.saturating_add(part.part_width));
+        let down = Weights::new(height, part.height, part.top..part.top.saturating_add(part.part_height));
         self.scale(picture, (0, 0), &across, &down, out)
     }
 
     /// Cuts a box of whole pixels out of a picture and scales it; pixels outside the box have no influence.
     pub fn resize_box(
         &mut self,
-        picture: &RgbImage,
+        picture: &mut (impl Strips + ?Sized),
         [left, top, width, height]: [u32; 4],
         (out_width, out_height): (u32, u32),
         out: &mut [u8],
-    ) -> Result<(), String> {
+    ) -> Result<(), DecodeError> {
         let (right, bottom) = (left.saturating_add(width), top.saturating_add(height));
-        if right > picture.width() || bottom > picture.height() || width == 0 || height == 0 {
-            return Err(format!("the box ends at {right}, {bottom}, outside the picture"));
+        if right > picture.size().0 || bottom > picture.size().1 || width == 0 || height == 0 {
+            let wrong = format!("the box ends at {right}, {bottom}, outside the picture");
+            return Err(DecodeError::Transform(wrong));
         }
         let (across, down) =
             (Weights::new(width, out_width, 0..out_width), Weights::new(height, out_height, 0..out_height));
@@ -67,43 +73,126 @@ impl Scratch {
     /// Scales what begins at a corner of the picture.
     fn scale(
         &mut self,
-        picture: &RgbImage,
+        picture: &mut (impl Strips + ?Sized),
         (left, top): (usize, usize),
         across: &Weights,
         down: &Weights,
         out: &mut [u8],
-    ) -> Result<(), String> {
+    ) -> Result<(), DecodeError> {
         if out.len() != 3 * across.places.len() * down.places.len() {
-            return Err(format!("{} bytes don't hold the result", out.len()));
+            return Err(DecodeError::Transform(format!("{} bytes don't hold the result", out.len())));
         }
         let (columns, rows) = (across.sources(), down.sources());
-        let width = picture.width() as usize;
-        let lines: Vec<&[u8]> = rows
-            .clone()
-            .map(|y| &picture.as_raw()[((top + y) * width + left + columns.start) * 3..][..columns.len() * 3])
-            .collect();
-        if across.same && down.same {
-            for (out, line) in out.chunks_exact_mut(3 * across.places.len()).zip(lines) {
-                out.copy_from_slice(&line[..out.len()]);
-            }
-            return Ok(());
-        }
         // Padded, so that every row is a whole number of blocks.
         let stride = (3 * across.places.len()).next_multiple_of(ACROSS);
-        self.narrow.resize(stride * lines.len(), 0);
-        self.columns.resize((3 * columns.len()).next_multiple_of(ROWS) * ROWS, 0);
-        self.narrow_columns.resize((3 * across.places.len()).next_multiple_of(ROWS) * ROWS, 0);
-        vectorised::run(Across {
-            lines: &lines,
-            weights: across,
-            first: columns.start,
-            columns: &mut self.columns,
-            narrow_columns: &mut self.narrow_columns,
-            out: &mut self.narrow,
-            stride,
-        });
+        let (width, height) = picture.size();
+        let place = Place {
+            width: width as usize,
+            height: height as usize,
+            left: left + columns.start,
+            top: top + rows.start,
+            columns: columns.len(),
+            rows: rows.len(),
+        };
+        if across.same && down.same {
+            let (out_width, out_height) = (across.places.len(), down.places.len());
+            if picture.turn().transposed {
+                return picture.strips(&mut |strip| {
+                    strip.upright_columns(&place, |x, column| {
+                        for (row, pixel) in out.chunks_exact_mut(3 * out_width).zip(column.chunks_exact(3)) {
+                            if x < out_width {
+                                row[3 * x..3 * x + 3].copy_from_slice(pixel);
+                            }
+                        }
+                    });
+                });
+            }
+            return picture.strips(&mut |strip| {
+                strip.upright_rows(&place, |first, lines| {
+                    for (y, line) in lines.iter().enumerate().take(out_height.saturating_sub(first)) {
+                        let row = &mut out[(first + y) * 3 * out_width..][..3 * out_width];
+                        row.copy_from_slice(&line[..row.len()]);
+                    }
+                });
+            });
+        }
+        self.narrow.resize(stride * rows.len(), 0);
+        if picture.turn().transposed {
+            let mut sums = Sums::new(across, &place);
+            picture.strips(&mut |strip| {
+                strip.upright_columns(&place, |x, column| {
+                    sums.add(across, columns.start + x, column, &mut self.narrow, stride);
+                });
+            })?;
+        } else {
+            self.columns.resize((3 * columns.len()).next_multiple_of(ROWS) * ROWS, 0);
+            self.narrow_columns.resize((3 * across.places.len()).next_multiple_of(ROWS) * ROWS, 0);
+            picture.strips(&mut |strip| {
+                strip.upright_rows(&place, |first, lines| {
+                    vectorised::run(Across {
+                        lines,
+                        weights: across,
+                        first: columns.start,
+                        columns: &mut self.columns,
+                        narrow_columns: &mut self.narrow_columns,
+                        out: &mut self.narrow[first * stride..(first + lines.len()) * stride],
+                        stride,
+                    });
+                });
+            })?;
+        }
         vectorised::run(Down { narrow: &self.narrow, stride, weights: down, first: rows.start, out });
         Ok(())
+    }
+}
+
+/// Scales across where a picture's rows come column by column: its columns are added up, weighted, in any order.
+struct Sums {
+    /// For each new column that has begun: what is added up so far, and how many columns are still to come.
+    open: Vec<Option<(Vec<i32>, usize)>>,
+    rows: usize,
+}
+
+impl Sums {
+    fn new(across: &Weights, place: &Place) -> Sums {
+        Sums { open: across.places.iter().map(|_| None).collect(), rows: place.rows }
+    }
+
+    /// Adds the column at source place `x`; new columns that are whole go to `narrow`.
+    fn add(&mut self, across: &Weights, x: usize, column: &[u8], narrow: &mut [u8], stride: usize) {
+        let first = across.places.partition_point(|(start, weights)| start + weights.len() <= x);
+        for (at, place) in across.places.iter().enumerate().skip(first).take_while(|(_, place)| place.0 <= x)
+        {
+            let weights = across.of(place);
+            let (sums, left) =
+                self.open[at].get_or_insert_with(|| (vec![HALF; 3 * self.rows], weights.len()));
+            vectorised::run(AddColumn { sums, weight: weights[x - place.0], column });
+            *left -= 1;
+            if *left == 0 {
+                for (row, sums) in narrow.chunks_exact_mut(stride).zip(sums.chunks_exact(3)) {
+                    for (out, sum) in row[3 * at..3 * at + 3].iter_mut().zip(sums) {
+                        *out = rounded(*sum);
+                    }
+                }
+                self.open[at] = None;
+            }
+        }
+    }
+}
+
+/// Adds a column, weighted.
+struct AddColumn<'a> {
+    sums: &'a mut [i32],
+    weight: i32,
+    column: &'a [u8],
+}
+
+impl Kernel for AddColumn<'_> {
+    #[inline(always)]
+    fn run(self) {
+        for (sum, sample) in self.sums.iter_mut().zip(self.column) {
+            *sum += self.weight * i32::from(*sample);
+        }
     }
 }
 

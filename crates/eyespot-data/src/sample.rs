@@ -1,10 +1,12 @@
 //! One labelled picture.
 
 use crate::dataset::IdxImages;
-use crate::{DecodeError, Limits, decode};
-use image::RgbImage;
+use crate::opened::{self, Opened, Wanted};
+use crate::{DecodeError, DecodeOptions, Decoded, Limits};
+use eyespot_system::Budget;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A picture with its class: a file, or a picture already in memory (MNIST).
 #[derive(Debug, Clone)]
@@ -27,14 +29,35 @@ impl Sample {
         Sample { path, label, memory: Some((images, number)) }
     }
 
-    /// The picture's pixels.
+    /// The image, with what is to be said about its file.
     ///
     /// # Errors
-    /// What [`decode()`] says of the file.
-    pub fn read(&self, limits: &Limits) -> Result<RgbImage, DecodeError> {
+    /// What [`DecodeOptions::decode`] says of the file.
+    pub fn read(&self, options: &DecodeOptions) -> Result<Decoded, DecodeError> {
         match &self.memory {
-            None => decode(&self.path, limits),
-            Some((images, number)) => Ok(images.picture(*number)),
+            None => options.decode(&self.path),
+            Some((images, number)) => Ok(Decoded::sound(images.picture(*number))),
+        }
+    }
+
+    /// Bytes of the file, or of a picture in memory; `None` if there is no such file.
+    pub(crate) fn size(&self) -> Option<u64> {
+        match &self.memory {
+            None => std::fs::metadata(&self.path).ok().map(|file| file.len()),
+            Some((images, number)) => Some(images.pixels_of(*number).len() as u64),
+        }
+    }
+
+    /// The picture, to be read or scaled within a budget.
+    pub(crate) fn open<'b>(
+        &self,
+        limits: &Limits,
+        budget: &'b Budget,
+        wanted: Wanted,
+    ) -> Result<Opened<'b>, DecodeError> {
+        match &self.memory {
+            None => Opened::file(&self.path, limits, budget, wanted),
+            Some((images, number)) => Ok(Opened::memory(images.picture(*number))),
         }
     }
 
@@ -45,7 +68,7 @@ impl Sample {
     /// If the file can't be read, or is larger than allowed.
     pub fn content_hash(&self, limits: &Limits) -> Result<[u8; 32], DecodeError> {
         let hash = match &self.memory {
-            None => blake3::hash(&crate::decode::read(&self.path, limits)?),
+            None => opened::hash(&self.path, limits)?,
             Some((images, number)) => {
                 let mut hasher = blake3::Hasher::new();
                 hasher.update(&(images.width as u64).to_le_bytes());
@@ -56,4 +79,33 @@ impl Sample {
         };
         Ok(*hash.as_bytes())
     }
+}
+
+/// [`Sample::content_hash`] of many images, on `threads` threads (0 for one per core); `None` for an image that can't be
+/// read.
+pub fn content_hashes(samples: &[&Sample], threads: usize, limits: &Limits) -> Vec<Option<[u8; 32]>> {
+    let threads = match threads {
+        0 => std::thread::available_parallelism().map_or(1, |cores| cores.get()),
+        threads => threads,
+    };
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(sample) = samples.get(index) else { return done };
+            done.push((index, sample.content_hash(limits).ok()));
+        }
+    };
+    let mut hashes = vec![None; samples.len()];
+    std::thread::scope(|scope| {
+        // This thread works, too; where the system refuses to start others, it does it all.
+        let others = threads.min(samples.len()).saturating_sub(1);
+        let others: Vec<_> =
+            (0..others).map_while(|_| std::thread::Builder::new().spawn_scoped(scope, work).ok()).collect();
+        let mine = work();
+        let theirs = others.into_iter().filter_map(|other| other.join().ok()).flatten();
+        mine.into_iter().chain(theirs).for_each(|(index, hash)| hashes[index] = hash);
+    });
+    hashes
 }

@@ -2,6 +2,7 @@
 
 use crate::features::{self, Features};
 use crate::resize::{Part, Scratch};
+use crate::strips::Strips;
 use crate::{DataError, DecodeError};
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,10 @@ impl Default for Transform {
         Transform::imagenet()
     }
 }
+
+/// Below this, dividing by a standard deviation makes numbers that no network computes with (colours are 0..1, and a step
+/// of 16 bits is 1.5e-5).
+const MIN_STD: f32 = 1e-6;
 
 impl Transform {
     /// torchvision's evaluation preset: short side to 256, centre 224 × 224, ImageNet's mean and deviation.
@@ -153,8 +158,11 @@ impl Transform {
         if !self.mean.iter().all(|m| m.is_finite()) {
             return setting(format!("mean is {:?}; every number must be finite", self.mean));
         }
-        if !self.std.iter().all(|s| s.is_finite() && *s > 0.0) {
-            return setting(format!("std is {:?}; every number must be finite and above 0", self.std));
+        if !self.std.iter().all(|s| s.is_finite() && *s >= MIN_STD) {
+            return setting(format!(
+                "std is {:?}; every number must be finite and at least {MIN_STD}",
+                self.std
+            ));
         }
         Ok(())
     }
@@ -166,14 +174,14 @@ impl Transform {
     /// empty or thinner than one pixel once scaled.
     pub fn apply(&self, picture: &RgbImage, out: &mut [f32]) -> Result<(), DecodeError> {
         self.validate().map_err(|error| DecodeError::Transform(error.to_string()))?;
-        self.apply_with(&mut Scratch::default(), &self.table(), picture, out)
+        self.apply_with(&mut Scratch::default(), &self.table(), &mut &*picture, out)
     }
 
     pub(crate) fn apply_with(
         &self,
         scratch: &mut Scratch,
         table: &[[f32; 256]],
-        picture: &RgbImage,
+        picture: &mut (impl Strips + ?Sized),
         out: &mut [f32],
     ) -> Result<(), DecodeError> {
         let mut pixels = std::mem::take(&mut scratch.pixels);
@@ -183,21 +191,30 @@ impl Transform {
         result
     }
 
+    /// Bytes that scaling a picture of this size takes: its rows scaled across, and the result.
+    pub(crate) fn scratch_bytes(&self, width: u32, height: u32) -> u64 {
+        let (rows, columns) = (u64::from(self.crop.0), u64::from(self.crop.1));
+        // Of a turned picture, a few columns are added up in four bytes; of any, eight rows are sorted into columns.
+        let sums = 3 * 4 * 4 * u64::from(height) + 3 * 2 * 8 * u64::from(width);
+        3 * (columns + 32) * u64::from(height) + 3 * rows * columns + sums
+    }
+
     /// Scales and crops to `pixels`, height × width × 3.
     pub(crate) fn frame(
         &self,
         scratch: &mut Scratch,
-        picture: &RgbImage,
+        picture: &mut (impl Strips + ?Sized),
         pixels: &mut Vec<u8>,
     ) -> Result<(), DecodeError> {
         let (height, width) = self.crop;
-        let Placement { part, at } = self.place(picture.width(), picture.height())?;
+        let (picture_width, picture_height) = picture.size();
+        let Placement { part, at } = self.place(picture_width, picture_height)?;
         pixels.resize(height as usize * width as usize * 3, 0);
         if (part.part_width, part.part_height) == (width, height) {
-            return scratch.resize_part(picture, &part, pixels).map_err(DecodeError::Transform);
+            return scratch.resize_part(picture, &part, pixels);
         }
         let mut inner = vec![0; part.part_width as usize * part.part_height as usize * 3];
-        scratch.resize_part(picture, &part, &mut inner).map_err(DecodeError::Transform)?;
+        scratch.resize_part(picture, &part, &mut inner)?;
         let fill = self.fill();
         for pixel in pixels.chunks_exact_mut(3) {
             pixel.copy_from_slice(&fill);

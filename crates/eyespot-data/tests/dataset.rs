@@ -1,8 +1,8 @@
 //! Layouts on disk, what is said about them, and the loader on top.
 
 use eyespot_data::{
-    Augment, DataError, Dataset, Layout, Limits, Loader, LoaderOptions, SplitOptions, Transform, pictures,
-    shuffled,
+    Augment, DataError, Dataset, DecodeOptions, Layout, Limits, Loader, LoaderOptions, Sample, SplitOptions,
+    Transform, content_hashes, pictures, shuffled,
 };
 use image::{Rgb, RgbImage};
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ fn divided_folders_keep_their_parts() {
     for val in ["val", "valid", "validation"] {
         let b = format!("{val}/b/1.png");
         let root = folder(&["train/b/1.png", "train/a/2.png", "train/a/deep/1.PNG", "test/a/1.png", &b]);
-        std::fs::copy(root.path().join("train/a/2.png"), root.path().join("train/a/deep/1.PNG")).unwrap();
+        RgbImage::from_pixel(10, 10, Rgb([99; 3])).save(root.path().join("train/a/deep/1.PNG")).unwrap();
         let data = open(root.path()).unwrap();
         assert_eq!(data.layout, Layout::SplitFolders);
         assert_eq!(data.classes, ["a", "b"]);
@@ -93,7 +93,61 @@ fn links_are_followed_but_not_in_circles() {
     std::os::unix::fs::symlink(root.path().join("a"), root.path().join("a/again")).unwrap();
     std::os::unix::fs::symlink(root.path().join("b/1.png"), root.path().join("b/2.png")).unwrap();
     let data = open(root.path()).unwrap();
-    assert_eq!(data.train.len() + data.val.len(), 3);
+    assert_eq!(data.train.len() + data.val.len() + data.duplicates.len(), 3);
+}
+
+#[cfg(unix)]
+#[test]
+fn links_that_fan_out_come_to_an_end() {
+    use std::os::unix::fs::symlink;
+    // Twenty folders, each with two links to the next: a million ways to the last one.
+    let root = folder(&["a/1.png", "b/1.png", "b/19/2.png"]);
+    let level = |n: usize| root.path().join("b").join(n.to_string());
+    for n in 0..19 {
+        std::fs::create_dir_all(level(n)).unwrap();
+        symlink(level(n + 1), level(n).join("x")).unwrap();
+        symlink(level(n + 1), level(n).join("y")).unwrap();
+        symlink(root.path(), level(n).join("loop")).unwrap();
+    }
+    let data = open(root.path()).unwrap();
+    let files: std::collections::BTreeSet<_> =
+        data.train.iter().chain(&data.val).map(|s| s.path.canonicalize().unwrap()).collect();
+    // Each is there once, and one has been found in the other class as well, through the loop.
+    assert_eq!((data.train.len() + data.val.len(), files.len()), (3, 3));
+    assert_eq!(data.duplicates.len(), 1, "{:?}", data.duplicates);
+    assert!(data.duplicates[0].path.ends_with("loop/a/1.png") && !data.duplicates[0].contradicts);
+    let found = |path: std::path::PathBuf| pictures(vec![path]).filter_map(Result::ok).count();
+    assert_eq!(found(root.path().into()), 3);
+    assert_eq!(found(root.path().join("**/*.png")), 3);
+    assert_eq!(found(root.path().join("b/**/2.png")), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn pipes_and_sockets_among_the_pictures_are_named_and_the_rest_is_loaded() {
+    let root = folder(&["a/1.png", "b/1.png"]);
+    let pipe = root.path().join("a/2.png");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let _socket = std::os::unix::net::UnixListener::bind(root.path().join("b/3.png")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", root.path().join("b/4.png")).unwrap();
+    let paths = pictures(vec![root.path().into()]);
+    let loader = Loader::stream(paths, LoaderOptions::new(Transform::unscaled(2, 2, 3))).unwrap();
+    let batches: Vec<_> = loader.map(Result::unwrap).collect();
+    assert_eq!(batches.iter().map(|batch| batch.len()).sum::<usize>(), 2);
+    let said: Vec<String> =
+        batches.iter().flat_map(|batch| &batch.failures).map(|failure| failure.cause.to_string()).collect();
+    let expected = ["is a pipe, not a regular file", "is a socket, not a regular file"];
+    assert_eq!(said[..2], expected);
+    assert_eq!(said[2], "is a device, not a regular file");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_table_that_is_a_pipe_is_an_error_at_once() {
+    let root = tempfile::tempdir().unwrap();
+    let table = root.path().join("table.csv");
+    assert!(std::process::Command::new("mkfifo").arg(&table).status().unwrap().success());
+    assert!(message(&table).ends_with("table.csv is a pipe, not a regular file"), "{}", message(&table));
 }
 
 #[test]
@@ -137,7 +191,7 @@ fn csv_with_and_without_parts() {
             .unwrap();
     assert_eq!((data.layout, data.classes.join(" ")), (Layout::Csv, "cat dog".into()));
     assert_eq!((data.train.len(), data.val.len(), data.test.len()), (1, 1, 1));
-    assert!(data.test[0].read(&Limits::default()).is_ok(), "paths count from the CSV's folder");
+    assert!(data.test[0].read(&DecodeOptions::default()).is_ok(), "paths count from the CSV's folder");
     let data = write("label,path\ndog,x/1.png\ndog,x/2.png\n").unwrap();
     assert_eq!((data.train.len(), data.val.len()), (1, 1));
     for (text, expected) in [
@@ -164,7 +218,7 @@ fn idx_files_and_their_lies() {
     let data = Dataset::open(root.path(), &whole).unwrap();
     assert_eq!(data.classes, ["3", "7"]);
     assert_eq!(data.train.iter().map(|sample| sample.label).collect::<Vec<_>>(), [1, 0]);
-    let picture = data.train[1].read(&Limits::default()).unwrap();
+    let picture = data.train[1].read(&DecodeOptions::default()).unwrap().image;
     assert_eq!((picture.dimensions(), picture.as_raw()), ((3, 1), &vec![4, 4, 4, 5, 5, 5, 6, 6, 6]));
     let lies: [(&[u8], &str); 4] = [
         (&[], "ends early"),
@@ -249,12 +303,37 @@ fn streams_take_files_folders_and_globs() {
 }
 
 #[test]
-fn equal_content_has_an_equal_hash() {
+fn equal_content_has_an_equal_hash_on_any_number_of_threads() {
     let root = folder(&["a/1.png", "b/2.png"]);
     std::fs::copy(root.path().join("a/1.png"), root.path().join("b/copy.png")).unwrap();
-    let whole = SplitOptions { validation: 0.0, ..SplitOptions::default() };
-    let data = Dataset::open(root.path(), &whole).unwrap();
-    let hashes: Vec<_> =
-        data.train.iter().map(|sample| sample.content_hash(&Limits::default()).unwrap()).collect();
-    assert!(hashes[0] != hashes[1] && hashes[0] == hashes[2]);
+    let samples: Vec<Sample> = ["a/1.png", "b/2.png", "none.png", "b/copy.png"]
+        .map(|file| Sample::file(root.path().join(file), 0))
+        .into();
+    let read: Vec<&Sample> = samples.iter().collect();
+    let hashes = content_hashes(&read, 1, &Limits::default());
+    assert!(hashes[0].is_some() && hashes[0] == hashes[3] && hashes[0] != hashes[1] && hashes[2].is_none());
+    for threads in [0, 2, 9] {
+        assert_eq!(content_hashes(&read, threads, &Limits::default()), hashes);
+    }
+}
+
+#[test]
+fn missing_files_of_a_table_are_named_with_their_lines() {
+    let root = folder(&["x/1.png", "x/2.png"]);
+    let write = |rows: &str| {
+        let path = root.path().join("table.csv");
+        std::fs::write(&path, format!("path,label\n{rows}")).unwrap();
+        Dataset::open(path, &SplitOptions::default())
+    };
+    let data =
+        write("x/1.png,dog\nx/no.png,dog\n\nx/2.png,cat\nx/a.png,cat\nx/b.png,cat\nx/c.png,cat\n").unwrap();
+    let said = data.notices.join("\n");
+    assert!(said.contains("4 files of the table are missing: x/no.png (line 3), x/a.png (line 6), x/b.png (line 7) and 1 more"), "{said}");
+    assert!(said.contains("paths count from the folder of the table"), "{said}");
+    let error = write("x\\1.png,dog\nx\\2.png,cat\n").unwrap_err().to_string();
+    assert!(
+        error.contains("line 2: 2 files of the table are missing: x\\1.png (line 2), x\\2.png (line 3)"),
+        "{error}"
+    );
+    assert!(error.ends_with("write paths with / in place of \\"), "{error}");
 }

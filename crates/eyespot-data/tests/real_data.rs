@@ -1,6 +1,6 @@
 //! Real photos and real MNIST, where they are at hand.
 
-use eyespot_data::{Dataset, Layout, Limits, Loader, LoaderOptions, SplitOptions, Transform, decode};
+use eyespot_data::{Dataset, Layout, Limits, Loader, LoaderOptions, Sample, SplitOptions, Transform, decode};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
@@ -72,13 +72,25 @@ fn photos_are_decoded_scaled_and_cropped_as_by_pillow_bit_for_bit() {
         let Some(path) = data(&folder) else { return };
         let photos = photos(path);
         assert_eq!(photos.len(), expected.len(), "{folder}");
-        for (photo, expected) in photos.iter().zip(expected) {
+        for (photo, expected) in photos.iter().zip(&expected) {
             let picture = decode(photo, &Limits::default()).unwrap();
             let decoded = crc32fast::hash(picture.as_raw());
             levels.apply(&picture, &mut tensor).unwrap();
             let framed: Vec<u8> = tensor.iter().map(|level| level.round() as u8).collect();
             let found = format!("{decoded:08x}{:08x}", crc32fast::hash(&framed));
-            assert_eq!(found, expected, "{}", photo.display());
+            assert_eq!(found, *expected, "{}", photo.display());
+        }
+        // The loader decodes JPEGs strip by strip.
+        let samples: Vec<Sample> = photos.iter().map(|photo| Sample::file(photo, 0)).collect();
+        let order = (0..samples.len()).collect();
+        for batch in Loader::new(&samples, order, LoaderOptions::new(levels.clone())).unwrap() {
+            let batch = batch.unwrap();
+            assert!(batch.notes.is_empty(), "{:?}", batch.notes);
+            for (tensor, index) in batch.inputs.chunks_exact(levels.len()).zip(&batch.indices) {
+                let framed: Vec<u8> = tensor.iter().map(|level| level.round() as u8).collect();
+                let found = format!("{:08x}", crc32fast::hash(&framed));
+                assert_eq!(found, expected[*index][8..], "{}", photos[*index].display());
+            }
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use crate::fit::{compare, head_names};
 use crate::misfit::Misfit;
-use eyespot_graph::{Graph, Params, zoo};
+use crate::select::Shapes;
+use eyespot_graph::{Graph, zoo};
 use std::collections::HashSet;
 
 /// The likeliest cause in one sentence, if one stands out.
-pub(crate) fn likely(graph: &Graph, params: &Params, misfit: &Misfit, replace_head: bool) -> Option<String> {
+pub(crate) fn likely(graph: &Graph, found: &Shapes, misfit: &Misfit, replace_head: bool) -> Option<String> {
     let head = head_names(graph);
     let only_misshaped = misfit.missing.is_empty() && misfit.unexpected.is_empty();
     if only_misshaped
@@ -18,19 +19,32 @@ pub(crate) fn likely(graph: &Graph, params: &Params, misfit: &Misfit, replace_he
              new classifier on these weights"
         ));
     }
-    if let Some(name) = of_the_zoo(params).filter(|&name| name != graph.name) {
+    if let Some(name) = of_the_zoo(found).filter(|&name| name != graph.name) {
         return Some(format!("these look like weights of {name}; use --model {name}"));
     }
-    if let Some(prefix) = foreign_prefix(graph, params) {
+    if misfit.unexpected.is_empty()
+        && misfit.misshaped.is_empty()
+        && !replace_head
+        && misfit.missing.iter().all(|name| head.contains(name))
+    {
+        return Some(
+            "it holds the backbone without the classifier, as self-supervised training leaves it; train one on your \
+             photos: eyespot train photos/ --model NAME --weights FILE"
+                .to_owned(),
+        );
+    }
+    if let Some(name) = misfit.unexpected.iter().find(|name| is_parametrised(name)) {
         return Some(format!(
-            "names in the file begin with `{prefix}`, as if the network were part of a larger one; save it with \
-             names that lack it"
+            "{} is a part of a parametrised weight (spectral norm, pruning and the like); in Python, take that off \
+             before saving (torch.nn.utils.parametrize.remove_parametrizations, torch.nn.utils.remove_spectral_norm, \
+             torch.nn.utils.prune.remove)",
+            crate::error::quoted(name)
         ));
     }
     if let Some(reason) = shapes(graph, misfit, only_misshaped) {
         return Some(reason);
     }
-    if misfit.unexpected.len() == params.len() {
+    if misfit.unexpected.len() == found.len() {
         return Some(
             "not one name is the same, so this is another network or another library's naming".to_owned(),
         );
@@ -42,11 +56,11 @@ pub(crate) fn likely(graph: &Graph, params: &Params, misfit: &Misfit, replace_he
 }
 
 /// The network of the zoo whose backbone these weights fit.
-fn of_the_zoo(params: &Params) -> Option<&'static str> {
+fn of_the_zoo(found: &Shapes) -> Option<&'static str> {
     zoo::networks().iter().map(|network| network.name).find(|name| {
         let Ok(graph) = zoo::build(name, 1000, None) else { return false };
         let head = head_names(&graph);
-        let misfit = compare(&graph, params);
+        let misfit = compare(&graph, found);
         // A network that is all head, such as one linear layer, has nothing to recognise it by.
         let has_backbone = graph.param_specs().len() > head.len();
         has_backbone
@@ -62,17 +76,8 @@ pub(crate) fn head_of_the_zoo(graph: &Graph) -> HashSet<String> {
     zoo::build(&graph.name, 1000, input).map(|original| head_names(&original)).unwrap_or_default()
 }
 
-/// A prefix that, taken off, makes every name of the backbone appear.
-fn foreign_prefix(graph: &Graph, params: &Params) -> Option<String> {
-    let head = head_names(graph);
-    let specs = graph.param_specs();
-    let backbone: Vec<&String> =
-        specs.iter().map(|(name, _)| name).filter(|name| !head.contains(*name)).collect();
-    let first = backbone.first()?;
-    let prefixes = params.iter().filter_map(|(name, _)| name.strip_suffix(first.as_str()));
-    let mut prefixes = prefixes.filter(|prefix| prefix.ends_with('.'));
-    let fits = |prefix: &&str| backbone.iter().all(|name| params.get(&format!("{prefix}{name}")).is_some());
-    prefixes.find(fits).map(str::to_owned)
+fn is_parametrised(name: &str) -> bool {
+    name.contains(".parametrizations.") || name.ends_with(".weight_orig") || name.ends_with(".weight_mask")
 }
 
 /// What shapes alone give away.

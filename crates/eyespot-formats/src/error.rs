@@ -8,7 +8,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum FormatError {
     /// The disk said no.
-    #[error("can't {action} `{}`: {source}", path.display())]
+    #[error("can't {action} `{}`: {source}", eyespot_system::printable_path(path))]
     Io {
         /// What was tried: `read`, `write`.
         action: &'static str,
@@ -18,13 +18,16 @@ pub enum FormatError {
         source: std::io::Error,
     },
     /// What stands in the file can't be used.
-    #[error("`{}`: {source}", path.display())]
+    #[error("`{}`: {source}", eyespot_system::printable_path(path))]
     File {
         /// The file.
         path: PathBuf,
         /// Why.
         source: ReadError,
     },
+    /// Several sets of weights, and none that is clearly meant.
+    #[error("{0}")]
+    Choice(String),
     /// Weights of another network.
     #[error("{0}")]
     DoesNotFit(Box<Misfit>),
@@ -39,12 +42,18 @@ impl FormatError {
     }
 }
 
-/// Why the bytes of a file can't be used.
+/// Why a file can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ReadError {
     /// The file is truncated, altered or contradicts itself.
     #[error("the file is damaged: {0}; fetch or write it again")]
     Damaged(String),
+    /// The system says no, or it is no regular file.
+    #[error("{0}")]
+    File(String),
+    /// Numbers that no network can compute with.
+    #[error("{0}; training may have diverged, or the file is damaged: take another")]
+    Numbers(String),
     /// The file holds what eyespot doesn't read.
     #[error("{0}")]
     Unsupported(String),
@@ -65,9 +74,7 @@ pub(crate) fn too_much(reason: impl Into<String>) -> ReadError {
     ReadError::TooMuch(reason.into())
 }
 
-/// A name from a file, cut and with control characters escaped, so that a message stays readable.
+/// A name from a file, cut and without control characters, so that a message stays readable.
 pub(crate) fn quoted(name: &str) -> String {
-    let short: String = name.chars().take(80).collect();
-    let dots = if short.len() < name.len() { "…" } else { "" };
-    format!("`{}{dots}`", short.escape_debug())
+    format!("`{}`", eyespot_system::printable(name))
 }

@@ -2,6 +2,7 @@
 
 use crate::error::FormatError;
 use crate::misfit::{Misfit, Misshaped};
+use crate::select::{self, Listed, Selection, Shapes, Take};
 use eyespot_graph::{Graph, NodeId, Params};
 use std::collections::HashSet;
 
@@ -26,7 +27,8 @@ impl Fitted {
     }
 }
 
-/// Picks the tensors of `graph` out of `params` and checks names and shapes.
+/// Picks the tensors of `graph` out of `params` and checks names and shapes, as
+/// [`WeightsFile::fit`](crate::WeightsFile::fit) does with a file.
 ///
 /// With `replace_head`, the layers behind the backbone ([`Graph::features`]) may be missing from the file or have
 /// other shapes there, as for another number of classes: they are left out of the result, listed in
@@ -46,55 +48,40 @@ impl Fitted {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn fit_weights(graph: &Graph, mut params: Params, replace_head: bool) -> Result<Fitted, FormatError> {
-    let specs = graph.param_specs();
-    let head = head_names(graph);
-    let mut misfit = compare(graph, &params);
-    let mut fitted = Fitted { params: Params::new(), missing: Vec::new(), notices: Vec::new() };
-
-    if replace_head {
-        let is_head = |name: &String| head.contains(name);
-        let other_head = crate::cause::head_of_the_zoo(graph);
-        // A layer is replaced whole: old weights with a new bias would be neither one nor the other.
-        let is_replaced = |name: &String| is_head(name) && misfit.concerns_layer_of(name);
-        fitted.missing = specs.iter().map(|(name, _)| name.clone()).filter(is_replaced).collect();
-        if !fitted.missing.is_empty() {
-            fitted.notices.push(replacement_notice(graph, &misfit, &fitted.missing));
-        }
-        misfit.missing.retain(|name| !is_head(name));
-        misfit.misshaped.retain(|tensor| !is_head(&tensor.name));
-        misfit.unexpected.retain(|name| !other_head.contains(name));
+    let listed: Vec<Listed<'_>> = params
+        .iter()
+        .enumerate()
+        .map(|(index, (name, tensor))| Listed { name, shape: tensor.shape(), place: (index, 0) })
+        .collect();
+    let Selection { take, missing, notices } = select::select(graph, &listed, None, replace_head)?;
+    let names: Vec<String> = params.iter().map(|(name, _)| name.to_owned()).collect();
+    let wanted: Vec<usize> = take.iter().flat_map(Take::sources).collect();
+    let mut tensors = wanted.iter().filter_map(|&index| params.get_mut(&names[index]).map(std::mem::take));
+    let mut fitted = Params::new();
+    for take in take {
+        let built = take.build(&mut tensors).map_err(|error| FormatError::Choice(error.to_string()))?;
+        fitted.insert(built.0, built.1);
     }
-    if !misfit.is_empty() {
-        misfit.cause = crate::cause::likely(graph, &params, &misfit, replace_head);
-        return Err(FormatError::DoesNotFit(Box::new(misfit)));
-    }
-    let missing: HashSet<&String> = fitted.missing.iter().collect();
-    for (name, _) in specs.iter().filter(|(name, _)| !missing.contains(name)) {
-        if let Some(tensor) = params.get_mut(name).map(std::mem::take) {
-            fitted.params.insert(name.clone(), tensor);
-        }
-    }
-    Ok(fitted)
+    Ok(Fitted { params: fitted, missing, notices })
 }
 
 /// Every difference between what the network needs and what there is.
-pub(crate) fn compare(graph: &Graph, params: &Params) -> Misfit {
+pub(crate) fn compare(graph: &Graph, found: &Shapes) -> Misfit {
     let mut misfit = Misfit { network: graph.name.clone(), ..Misfit::default() };
     let specs = graph.param_specs();
     for (name, spec) in &specs {
-        match params.get(name) {
+        match found.get(name) {
             None => misfit.missing.push(name.clone()),
-            Some(tensor) if tensor.shape() != spec.dims.as_slice() => misfit.misshaped.push(Misshaped {
+            Some(shape) if *shape != spec.dims => misfit.misshaped.push(Misshaped {
                 name: name.clone(),
-                found: tensor.shape().to_vec(),
+                found: shape.clone(),
                 needed: spec.dims.clone(),
             }),
             Some(_) => {}
         }
     }
     let known: HashSet<&str> = specs.iter().map(|(name, _)| name.as_str()).collect();
-    let unexpected = params.iter().map(|(name, _)| name).filter(|name| !known.contains(name));
-    misfit.unexpected = unexpected.map(str::to_owned).collect();
+    misfit.unexpected = found.keys().filter(|name| !known.contains(name.as_str())).cloned().collect();
     misfit
 }
 
@@ -114,7 +101,7 @@ pub(crate) fn head_names(graph: &Graph) -> HashSet<String> {
     head
 }
 
-fn replacement_notice(graph: &Graph, misfit: &Misfit, replaced: &[String]) -> String {
+pub(crate) fn replacement_notice(graph: &Graph, misfit: &Misfit, replaced: &[String]) -> String {
     let layers: Vec<&str> = {
         let mut layers: Vec<&str> = replaced.iter().map(|name| crate::misfit::layer_of(name)).collect();
         layers.dedup();

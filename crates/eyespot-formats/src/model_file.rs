@@ -1,13 +1,12 @@
 //! The eyespot model file: a trained classifier in one `model.safetensors`.
 
 use crate::error::{damaged, unsupported};
-use crate::limits::Budget;
-use crate::safetensors_file::{self, Contents};
-use crate::weights::read_file;
-use crate::{FormatError, ReadError, write_safetensors};
+use crate::learned::{self, Fingerprint, MAX_FINGERPRINTS};
+use crate::{FormatError, ReadError, WeightsFile, write_safetensors};
 use eyespot_graph::{Graph, Params};
+use eyespot_system::printable;
 use serde::de::DeserializeOwned;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 /// The version of the model file that this version of eyespot writes, and the only one it reads.
@@ -19,12 +18,15 @@ const GRAPH_KEY: &str = "eyespot.graph";
 const CLASSES_KEY: &str = "eyespot.classes";
 const TRANSFORM_KEY: &str = "eyespot.transform";
 const TRAINING_KEY: &str = "eyespot.training";
+const LEARNED_FROM_KEY: &str = "eyespot.learned_from";
 
 /// A trained classifier: all that is needed to use it.
 ///
 /// The file is an ordinary safetensors file with the weights as `f32` under torchvision's names; everything else is
 /// JSON text in its metadata under `eyespot.format_version`, `eyespot.writer`, `eyespot.graph`, `eyespot.classes`,
-/// `eyespot.transform` and `eyespot.training`. The same model gives the same bytes.
+/// `eyespot.transform` and `eyespot.training`; `eyespot.learned_from` holds 32 hexadecimal digits per image and may be
+/// absent. A checksum over all of it stands in `eyespot.blake3` (files of earlier versions have none and are read as
+/// well). The same model gives the same bytes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelFile {
     /// The network.
@@ -37,6 +39,9 @@ pub struct ModelFile {
     pub transform: serde_json::Value,
     /// How it was trained and how well it did.
     pub training: serde_json::Value,
+    /// The images it learned from, so that it isn't measured on them; empty where they aren't known. At most
+    /// [`crate::MAX_FINGERPRINTS`].
+    pub learned_from: BTreeSet<Fingerprint>,
 }
 
 impl ModelFile {
@@ -47,7 +52,7 @@ impl ModelFile {
     pub fn write(&self, path: &Path) -> Result<(), FormatError> {
         let metadata = self.metadata().map_err(|error| FormatError::CannotSave(error.to_string()))?;
         self.check().map_err(FormatError::CannotSave)?;
-        write_safetensors(path, &self.params, &metadata)
+        write_safetensors(path, self.params.iter(), &metadata)
     }
 
     /// Reads a model and checks everything in it.
@@ -55,24 +60,30 @@ impl ModelFile {
     /// # Errors
     /// The file can't be read, is damaged, is no eyespot model, or was written by a version with another format.
     pub fn read(path: &Path) -> Result<Self, FormatError> {
-        let bytes = read_file(path)?;
-        Self::from_bytes(&bytes).map_err(|source| FormatError::File { path: path.to_owned(), source })
+        let weights = WeightsFile::open(path)?;
+        Self::of(&weights).map_err(|source| FormatError::File { path: weights.path().to_owned(), source })
     }
 
     /// [`ModelFile::read`] for a file that is already in memory.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ReadError> {
-        if bytes.get(8) != Some(&b'{') {
-            return Err(unsupported("it is no eyespot model: it isn't a safetensors file"));
-        }
-        let Contents { params, metadata } =
-            safetensors_file::read(bytes, &mut Budget::for_file(bytes.len()))?;
-        check_version(&metadata)?;
+        Self::of(&WeightsFile::from_bytes(bytes)?)
+    }
+
+    fn of(weights: &WeightsFile<'_>) -> Result<Self, ReadError> {
+        let metadata = weights.metadata().filter(|metadata| !metadata.is_empty());
+        let metadata = metadata.ok_or_else(no_model)?;
+        check_version(metadata)?;
+        let graph: Graph = json(metadata, GRAPH_KEY)?;
+        // Before any number is read.
+        let shapes = weights.listed().into_iter().map(|tensor| (tensor.name, tensor.shape)).collect();
+        check_shapes(&graph, &shapes).map_err(damaged)?;
         let model = Self {
-            graph: json(&metadata, GRAPH_KEY)?,
-            params,
-            classes: json(&metadata, CLASSES_KEY)?,
-            transform: json(&metadata, TRANSFORM_KEY)?,
-            training: json(&metadata, TRAINING_KEY)?,
+            graph,
+            params: weights.read_all()?,
+            classes: json(metadata, CLASSES_KEY)?,
+            transform: json(metadata, TRANSFORM_KEY)?,
+            training: json(metadata, TRAINING_KEY)?,
+            learned_from: learned::from_text(metadata.get(LEARNED_FROM_KEY).map_or("", String::as_str))?,
         };
         model.check().map_err(damaged)?;
         Ok(model)
@@ -80,7 +91,7 @@ impl ModelFile {
 
     fn metadata(&self) -> serde_json::Result<BTreeMap<String, String>> {
         let entry = |key: &str, text: String| (key.to_owned(), text);
-        Ok(BTreeMap::from([
+        let mut metadata = BTreeMap::from([
             entry("format", "pt".to_owned()),
             entry(VERSION_KEY, FORMAT_VERSION.to_string()),
             entry(WRITER_KEY, format!("eyespot {}", env!("CARGO_PKG_VERSION"))),
@@ -88,41 +99,88 @@ impl ModelFile {
             entry(CLASSES_KEY, serde_json::to_string(&self.classes)?),
             entry(TRANSFORM_KEY, serde_json::to_string(&self.transform)?),
             entry(TRAINING_KEY, serde_json::to_string(&self.training)?),
-        ]))
+        ]);
+        if !self.learned_from.is_empty() {
+            metadata.extend([entry(LEARNED_FROM_KEY, learned::to_text(&self.learned_from))]);
+        }
+        Ok(metadata)
     }
 
     /// That graph, weights and classes belong together.
     fn check(&self) -> Result<(), String> {
         self.graph.validate().map_err(|error| error.to_string())?;
-        let specs = self.graph.param_specs();
-        for (name, spec) in &specs {
-            match self.params.get(name) {
-                None => return Err(format!("the weights lack `{name}`")),
-                Some(tensor) if tensor.shape() != spec.dims.as_slice() => {
-                    let (has, needs) = (tensor.shape(), &spec.dims);
-                    return Err(format!("`{name}` has the shape {has:?}, but the network needs {needs:?}"));
-                }
-                Some(_) => {}
-            }
-        }
-        if self.params.len() != specs.len() {
-            let (has, needs) = (self.params.len(), specs.len());
-            return Err(format!("there are {has} tensors, but the network has {needs}"));
+        check_shapes(
+            &self.graph,
+            &self.params.iter().map(|(name, tensor)| (name, tensor.shape())).collect(),
+        )?;
+        if let Some(name) = twice(&self.classes) {
+            return Err(format!("two classes are called {}", crate::error::quoted(name)));
         }
         let (outputs, classes) = (self.graph.output_shape().elements(), self.classes.len());
         if outputs != classes && !(outputs == 1 && classes == 2) {
             return Err(format!("the network has {outputs} outputs, but there are {classes} class names"));
         }
+        let mut names = HashSet::new();
+        if let Some(twice) = self.classes.iter().find(|name| !names.insert(name.as_str())) {
+            return Err(format!("there are two classes called {}", printable(twice)));
+        }
+        if self.learned_from.len() > MAX_FINGERPRINTS {
+            let count = self.learned_from.len();
+            return Err(format!("it can remember {MAX_FINGERPRINTS} images, not {count}"));
+        }
         Ok(())
     }
 }
 
-fn check_version(metadata: &HashMap<String, String>) -> Result<(), ReadError> {
+/// That the tensors are exactly the network's.
+fn check_shapes(graph: &Graph, shapes: &HashMap<&str, &[usize]>) -> Result<(), String> {
+    let specs = graph.param_specs();
+    for (name, spec) in &specs {
+        match shapes.get(name.as_str()) {
+            None => return Err(format!("the weights lack `{name}`")),
+            Some(&shape) if shape != spec.dims.as_slice() => {
+                let needs = &spec.dims;
+                return Err(format!("`{name}` has the shape {shape:?}, but the network needs {needs:?}"));
+            }
+            Some(_) => {}
+        }
+    }
+    if shapes.len() != specs.len() {
+        let (has, needs) = (shapes.len(), specs.len());
+        return Err(format!("there are {has} tensors, but the network has {needs}"));
+    }
+    Ok(())
+}
+
+fn twice(names: &[String]) -> Option<&String> {
+    let mut seen = HashSet::new();
+    names.iter().find(|name| !seen.insert(*name))
+}
+
+fn no_model() -> ReadError {
+    unsupported(
+        "it is no eyespot model but a plain file of weights; give it with --weights and name the network with --model",
+    )
+}
+
+/// The network of a file, if that is an eyespot model.
+pub(crate) fn graph(metadata: &BTreeMap<String, String>) -> Result<Option<Graph>, ReadError> {
+    if !metadata.contains_key(VERSION_KEY) {
+        return Ok(None);
+    }
+    check_version(metadata)?;
+    json(metadata, GRAPH_KEY).map(Some)
+}
+
+/// The transform of a file, if that is an eyespot model.
+pub(crate) fn transform(metadata: &BTreeMap<String, String>) -> Option<serde_json::Value> {
+    metadata.get(VERSION_KEY)?;
+    json(metadata, TRANSFORM_KEY).ok()
+}
+
+fn check_version(metadata: &BTreeMap<String, String>) -> Result<(), ReadError> {
     let Some(version) = metadata.get(VERSION_KEY) else {
-        return Err(unsupported(
-            "it is no eyespot model but a plain file of weights; give it with --weights and name the network \
-             with --model",
-        ));
+        return Err(no_model());
     };
     if *version != FORMAT_VERSION.to_string() {
         let writer = metadata.get(WRITER_KEY).map_or("an unknown version", String::as_str);
@@ -137,7 +195,7 @@ fn check_version(metadata: &HashMap<String, String>) -> Result<(), ReadError> {
     Ok(())
 }
 
-fn json<T: DeserializeOwned>(metadata: &HashMap<String, String>, key: &str) -> Result<T, ReadError> {
+fn json<T: DeserializeOwned>(metadata: &BTreeMap<String, String>, key: &str) -> Result<T, ReadError> {
     let text = metadata.get(key).ok_or_else(|| damaged(format!("its metadata lacks `{key}`")))?;
     serde_json::from_str(text).map_err(|error| damaged(format!("`{key}` can't be understood ({error})")))
 }

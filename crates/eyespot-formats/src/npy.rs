@@ -36,7 +36,14 @@ impl NpyWriter {
     /// # Errors
     /// A place that can't be written.
     pub fn create(path: &Path, columns: usize) -> io::Result<Self> {
-        let mut file = AtomicFile::create(path)?;
+        Self::new(AtomicFile::create(path)?, columns)
+    }
+
+    /// Begins a table in this file.
+    ///
+    /// # Errors
+    /// A file that can't be written.
+    pub fn new(mut file: AtomicFile, columns: usize) -> io::Result<Self> {
         file.write_all(&[0; HEAD])?;
         Ok(Self { file, columns, rows: 0 })
     }
@@ -61,10 +68,18 @@ impl NpyWriter {
     ///
     /// # Errors
     /// What the system says.
-    pub fn finish(mut self) -> io::Result<()> {
+    pub fn finish(self) -> io::Result<()> {
+        self.seal()?.commit()
+    }
+
+    /// Writes how many rows there are; the file, all there, is not at its path yet.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn seal(mut self) -> io::Result<AtomicFile> {
         self.file.seek(SeekFrom::Start(0))?;
         self.file.write_all(&head(self.rows, self.columns))?;
-        self.file.commit()
+        Ok(self.file)
     }
 }
 

@@ -1,90 +1,93 @@
 //! safetensors: 8 bytes with the length of a JSON header, the header, the tensors' bytes.
 
-use crate::bytes::{array, slice};
+use crate::ReadError;
 use crate::element::Element;
-use crate::error::{damaged, quoted, too_much, unsupported};
-use crate::limits::{Budget, MAX_ENTRIES, MAX_HEADER, element_count};
-use crate::{FormatError, ReadError, names, weights};
-use eyespot_graph::{Params, Tensor};
+use crate::error::{damaged, quoted, too_much};
+use crate::limits::{MAX_ENTRIES, MAX_HEADER, element_count};
+use crate::source::Source;
+use crate::tensors::{Data, Entry, Storage, Tensors};
 use safetensors::tensor::{Dtype, Metadata};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde::ser::{Serialize, SerializeMap, Serializer};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
-use std::io::{self, Write};
-use std::path::Path;
 
-/// What stands in one file.
-pub(crate) struct Contents {
-    /// Tensors in the order of their bytes.
-    pub params: Params,
-    /// The text under `__metadata__`.
-    pub metadata: HashMap<String, String>,
-}
-
-/// Reads a file that is in memory.
-pub(crate) fn read(bytes: &[u8], budget: &mut Budget) -> Result<Contents, ReadError> {
-    let declared = u64::from_le_bytes(array(bytes, 0)?);
-    let length = usize::try_from(declared).unwrap_or(usize::MAX);
-    if length > bytes.len().saturating_sub(8) {
+/// Lists the tensors of a file in the order of their bytes; gives the text under `__metadata__`.
+pub(crate) fn list(
+    source: &Source<'_>,
+    file: usize,
+    tensors: &mut Tensors,
+) -> Result<BTreeMap<String, String>, ReadError> {
+    let mut buffer = Vec::new();
+    let declared = source.window(0, 8, &mut buffer)?;
+    let declared = u64::from_le_bytes(declared.try_into().map_err(|_| damaged("it ends too early"))?);
+    if declared > source.len().saturating_sub(8) {
         return Err(damaged(format!("its header should have {declared} bytes, but the file is shorter")));
     }
-    if length > MAX_HEADER {
+    if declared > MAX_HEADER as u64 {
         return Err(too_much(format!("its header has {declared} bytes")));
     }
-    let header = slice(bytes, 8, length)?;
+    let header = source.window(8, declared, &mut buffer)?;
     let json_error = |error: serde_json::Error| damaged(format!("its header can't be understood ({error})"));
     // The crate keeps the last of two equal names; a file that has two is lying about one of them.
     serde_json::from_slice::<UniqueKeys>(header).map_err(json_error)?;
     let metadata: Metadata = serde_json::from_slice(header).map_err(json_error)?;
-    let data = &bytes[8 + length..];
-    if metadata.data_len() != data.len() {
-        let (needed, found) = (metadata.data_len(), data.len());
+    let data = 8 + declared;
+    let found = source.len() - data;
+    if metadata.data_len() as u64 != found {
+        let needed = metadata.data_len();
         return Err(damaged(format!("its tensors need {needed} bytes, and {found} follow the header")));
     }
-
-    let mut params = Params::new();
     for name in metadata.offset_keys() {
         let Some(info) = metadata.info(&name) else { continue };
-        if names::is_counter(&name) {
-            continue;
-        }
-        let element = element(info.dtype).ok_or_else(|| {
-            unsupported(format!(
-                "tensor {} has numbers of type {}, which eyespot doesn't read; save it as float32",
-                quoted(&name),
-                info.dtype
-            ))
-        })?;
+        let element = element(info.dtype);
         let count = element_count(&info.shape)?;
         let (start, end) = info.data_offsets;
-        let view = slice(data, start, end.saturating_sub(start))?;
-        if count.checked_mul(element.size()) != Some(view.len()) {
+        let length = end.saturating_sub(start);
+        let foreign = matches!(element, Element::Foreign { .. });
+        if !foreign && count.checked_mul(element.size()) != Some(length) {
             return Err(damaged(format!("tensor {} has another size than its shape", quoted(&name))));
         }
-        budget.take(count)?;
-        params.insert(name, weights::tensor(&info.shape, element.decode(view))?);
+        let (at, length) = (data + start as u64, length as u64);
+        let storage = tensors.storages.len();
+        tensors.storages.push(Storage { file, data: Data::Plain(at), length, crc: None });
+        let shape = info.shape.clone();
+        tensors.entries.push(Entry {
+            name,
+            element,
+            shape,
+            storage,
+            offset: 0,
+            strides: None,
+            negative: false,
+        });
     }
-    Ok(Contents { params, metadata: metadata.metadata().clone().unwrap_or_default() })
+    Ok(metadata.metadata().clone().unwrap_or_default().into_iter().collect())
 }
 
-fn element(dtype: Dtype) -> Option<Element> {
-    Some(match dtype {
+fn element(dtype: Dtype) -> Element {
+    let foreign = |name, size| Element::Foreign { name, size };
+    match dtype {
         Dtype::F64 => Element::F64,
         Dtype::F32 => Element::F32,
         Dtype::F16 => Element::F16,
         Dtype::BF16 => Element::Bf16,
-        Dtype::I64 => Element::I64,
-        Dtype::I32 => Element::I32,
-        Dtype::I16 => Element::I16,
-        Dtype::I8 => Element::I8,
-        Dtype::U64 => Element::U64,
-        Dtype::U32 => Element::U32,
-        Dtype::U16 => Element::U16,
-        Dtype::U8 => Element::U8,
-        Dtype::BOOL => Element::Bool,
-        _ => return None,
-    })
+        Dtype::F8_E4M3 => Element::F8E4m3,
+        Dtype::F8_E5M2 => Element::F8E5m2,
+        Dtype::I64 => foreign("I64", 8),
+        Dtype::I32 => foreign("I32", 4),
+        Dtype::I16 => foreign("I16", 2),
+        Dtype::I8 => foreign("I8", 1),
+        Dtype::U64 => foreign("U64", 8),
+        Dtype::U32 => foreign("U32", 4),
+        Dtype::U16 => foreign("U16", 2),
+        Dtype::U8 => foreign("U8", 1),
+        Dtype::BOOL => foreign("BOOL", 1),
+        Dtype::C64 => foreign("C64", 8),
+        Dtype::F8_E8M0 => foreign("F8_E8M0", 1),
+        Dtype::F8_E4M3FNUZ => foreign("F8_E4M3FNUZ", 1),
+        Dtype::F8_E5M2FNUZ => foreign("F8_E5M2FNUZ", 1),
+        _ => foreign("less than a byte", 1),
+    }
 }
 
 /// A JSON object with no key twice and not too many of them, read without keeping its values.
@@ -117,88 +120,4 @@ impl<'de> Visitor<'de> for UniqueKeys {
         }
         Ok(self)
     }
-}
-
-/// Writes weights as a safetensors file, whole or not at all. The tensors keep their order; the same weights and
-/// metadata give the same bytes.
-pub fn write_safetensors(
-    path: &Path,
-    params: &Params,
-    metadata: &BTreeMap<String, String>,
-) -> Result<(), FormatError> {
-    let header = header(params, metadata).map_err(|error| FormatError::CannotSave(error.to_string()))?;
-    eyespot_system::write_atomically(path, |writer| write_to(writer, &header, params))
-        .map_err(|source| FormatError::io("write", path, source))
-}
-
-/// What [`write_safetensors`] would write.
-pub fn safetensors_bytes(
-    params: &Params,
-    metadata: &BTreeMap<String, String>,
-) -> Result<Vec<u8>, FormatError> {
-    let failed = |error: &dyn fmt::Display| FormatError::CannotSave(error.to_string());
-    let header = header(params, metadata).map_err(|error| failed(&error))?;
-    let mut bytes = Vec::new();
-    write_to(&mut bytes, &header, params).map_err(|error| failed(&error))?;
-    Ok(bytes)
-}
-
-fn write_to(writer: &mut dyn Write, header: &[u8], params: &Params) -> io::Result<()> {
-    writer.write_all(&(header.len() as u64).to_le_bytes())?;
-    writer.write_all(header)?;
-    let mut buffer = Vec::new();
-    for (_, tensor) in params.iter() {
-        let numbers = tensor.as_standard_layout();
-        for block in numbers.as_slice().unwrap_or_default().chunks(1 << 16) {
-            buffer.clear();
-            buffer.extend(block.iter().flat_map(|number| number.to_le_bytes()));
-            writer.write_all(&buffer)?;
-        }
-    }
-    Ok(())
-}
-
-/// The JSON header, filled up with spaces so that the tensors begin at a multiple of 8 bytes.
-///
-/// The crate's own writer keeps metadata in a hash map, so its bytes differ from run to run.
-fn header(params: &Params, metadata: &BTreeMap<String, String>) -> serde_json::Result<Vec<u8>> {
-    let mut header = serde_json::to_vec(&Header { params, metadata })?;
-    header.resize(header.len().next_multiple_of(8), b' ');
-    Ok(header)
-}
-
-struct Header<'a> {
-    params: &'a Params,
-    metadata: &'a BTreeMap<String, String>,
-}
-
-#[derive(serde::Serialize)]
-struct TensorHeader<'a> {
-    dtype: &'static str,
-    shape: &'a [usize],
-    data_offsets: [usize; 2],
-}
-
-impl Serialize for Header<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        if !self.metadata.is_empty() {
-            map.serialize_entry("__metadata__", self.metadata)?;
-        }
-        let mut start = 0;
-        for (name, tensor) in self.params.iter() {
-            if name == "__metadata__" {
-                return Err(serde::ser::Error::custom("a tensor may not be called `__metadata__`"));
-            }
-            let end = start + bytes_of(tensor);
-            let entry = TensorHeader { dtype: "F32", shape: tensor.shape(), data_offsets: [start, end] };
-            map.serialize_entry(name, &entry)?;
-            start = end;
-        }
-        map.end()
-    }
-}
-
-fn bytes_of(tensor: &Tensor) -> usize {
-    tensor.len() * size_of::<f32>()
 }

@@ -103,13 +103,22 @@ fn another_network_is_recognised() {
 fn names_and_shapes_give_the_cause_away() {
     let graph = net("resnet18", 2);
     let wrapped = renamed(&weights("resnet18", 2), |name| format!("backbone.body.{name}"));
-    let message = cause(&graph, wrapped);
-    assert!(message.contains("begin with `backbone.body.`"), "{message}");
+    assert!(fit_weights(&graph, wrapped, false).is_ok(), "any prefix comes off");
     let grey = zoo::build("resnet18", 2, Some(Shape::map(1, 224, 224))).expect("in the zoo");
     let message = cause(&grey, weights("resnet18", 2));
     assert!(message.contains("pictures of 3 channels, this network for 1"), "{message}");
     let message = cause(&graph, renamed(&weights("resnet18", 2), |name| name.replace('.', "/")));
     assert!(message.contains("not one name"), "{message}");
+    let mut headless = weights("resnet18", 2);
+    for name in ["fc.weight", "fc.bias"] {
+        headless.remove(name).expect("has a head");
+    }
+    let message = misfit(&graph, headless, false).cause.expect("a cause");
+    assert!(message.contains("without the classifier"), "{message}");
+    let mut pruned = weights("resnet18", 2);
+    let conv = pruned.remove("conv1.weight").expect("there");
+    pruned.insert("conv1.weight_orig", conv);
+    assert!(cause(&graph, pruned).contains("prune.remove"));
     let mut part = weights("resnet18", 2);
     part.remove("layer4.1.conv2.weight");
     assert!(misfit(&graph, part, false).cause.expect("a cause").contains("only a part"));

@@ -3,7 +3,8 @@
 
 mod support;
 
-use eyespot_formats::weights_from_bytes;
+use eyespot_formats::{WeightsFile, weights_from_bytes};
+use eyespot_graph::{Builder, Graph, Init, Op, Shape, ops::Linear};
 use support::{Entry, Pickle, checkpoint, entry, safetensors, zip};
 
 fn refused(bytes: &[u8], because: &str) {
@@ -18,6 +19,20 @@ fn values(bytes: &[u8]) -> Vec<f32> {
 
 fn floats(numbers: &[f32]) -> Vec<u8> {
     numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
+}
+
+/// A network whose one tensor is `fc.weight` [1, 1].
+fn line() -> Graph {
+    let mut b = Builder::new("line", Shape::Vector(1));
+    let x = b.input();
+    let linear = Linear { in_features: 1, out_features: 1, bias: false, init: Init::Default };
+    b.add_op("fc", Op::Linear(linear), &[x]);
+    b.finish().expect("a network")
+}
+
+fn unfit(file: &[u8]) -> String {
+    let weights = WeightsFile::from_bytes(file).expect("listed");
+    weights.fit(&line(), false).expect_err("can't be taken").to_string()
 }
 
 const HUGE: i64 = i64::MAX / 2;
@@ -38,9 +53,24 @@ fn honest_files_are_read() {
 
 #[test]
 fn other_files() {
-    for bytes in [&b""[..], b"{}", b"GIF89a", b"hello, these are no weights at all"] {
+    for bytes in [&b"{}"[..], b"GIF89a", b"hello, these are no weights at all"] {
         refused(bytes, "neither a safetensors file nor a PyTorch checkpoint");
     }
+    let mut tar = vec![b'x'; 600];
+    tar[257..262].copy_from_slice(b"ustar");
+    for (bytes, because) in [
+        (&b""[..], "empty"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
+        (b"\xef\xbb\xbf\n <!DOCTYPE HTML>", "web page"),
+        (b"<html lang=\"en\">", "web page"),
+        (b"<?xml version=\"1.0\"?><Error>", "web page"),
+        (b"\x89HDF\r\n\x1a\n", "HDF5"),
+        (b"\x1f\x8b\x08\0", "unpack"),
+        (&tar, "unpack"),
+    ] {
+        refused(bytes, because);
+    }
+    refused(&zip(&[entry("conv1.weight.npy", b"")]), ".npz");
     refused(b"\x80\x04K\x05.", "not a PyTorch checkpoint");
     refused(b"PK\x03\x04 and nothing more", "zip archive");
     refused(&zip(&[entry("readme.txt", b"hi")]), "data.pkl");
@@ -119,12 +149,20 @@ fn names_that_could_run_code() {
 
 #[test]
 fn unknown_numbers() {
-    for name in ["ComplexDoubleStorage", "QInt8Storage", "UntypedStorage"] {
-        let pickle = Pickle::new().raw(b"}").text("w").tensor((name, 1), 0, &[1], &[1]).raw(b"s.").0;
-        refused(&checkpoint(&pickle, &[0; 4]), name);
+    for (storage, name) in
+        [("ComplexDoubleStorage", "complex128"), ("QInt8Storage", "qint8"), ("UntypedStorage", "untyped")]
+    {
+        let size = if name == "complex128" { 16 } else { 1 };
+        let pickle = Pickle::new().raw(b"}").text("fc.weight");
+        let pickle = pickle.tensor((storage, 1), 0, &[1, 1], &[1, 1]).raw(b"s.").0;
+        let error = unfit(&checkpoint(&pickle, &vec![0; size]));
+        assert!(error.contains(name), "{error}");
     }
-    let header = r#"{"w":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]}}"#;
-    refused(&safetensors(header, &[0]), "F8_E4M3");
+    let pickle = Pickle::new().raw(b"}").text("w").tensor(("NoSuchStorage", 1), 0, &[1], &[1]).raw(b"s.").0;
+    refused(&checkpoint(&pickle, &[0; 4]), "NoSuchStorage");
+    let header = r#"{"fc.weight":{"dtype":"F8_E8M0","shape":[1,1],"data_offsets":[0,1]}}"#;
+    let error = unfit(&safetensors(header, &[0]));
+    assert!(error.contains("F8_E8M0"), "{error}");
     let header = r#"{"w":{"dtype":"F31","shape":[1],"data_offsets":[0,4]}}"#;
     refused(&safetensors(header, &[0; 4]), "F31");
 }
@@ -134,11 +172,11 @@ fn deep_nesting() {
     refused(&checkpoint(&Pickle::new().raw(&[b'('; 100_000]).0, b""), "nested");
     // Built from inside out it costs nothing and is passed over.
     let deep = Pickle::new().raw(b"}").text("w").tensor(("FloatStorage", 1), 0, &[1], &[1]).raw(b"s");
-    let deep = deep.text("deep").raw(b")").raw(&[0x85; 500_000]).raw(b"s.").0;
+    let deep = deep.text("deep").raw(b")").raw(&[0x85; 200_000]).raw(b"s.").0;
     assert_eq!(values(&checkpoint(&deep, &floats(&[7.0]))), [7.0]);
     // A dict in itself
     let cycle = Pickle::new().raw(b"}q\x00").text("model").raw(b"h\x00s.").0;
-    refused(&checkpoint(&cycle, b""), "no one dict");
+    refused(&checkpoint(&cycle, b""), "no named tensors");
     let header = format!("{{\"w\":{}", "[".repeat(100_000));
     refused(&safetensors(&header, &[]), "header");
 }
@@ -227,18 +265,15 @@ fn names_that_appear_twice() {
     let twice = [entry("a/data.pkl", &pickle), entry("a/data/0", &data), entry("a/data/0", &floats(&[2.0]))];
     refused(&zip(&twice), "appears twice");
     refused(&zip(&[entry("a/data.pkl", &pickle), entry("b/data.pkl", &pickle)]), "one `data.pkl`");
-    // After the shared prefix is off, names still differ.
-    let keys = Pickle::new().raw(b"}").int(3).tensor(("FloatStorage", 1), 0, &[1], &[1]).raw(b"s.").0;
-    refused(&checkpoint(&keys, &data), "no text");
 }
 
 #[test]
 fn long_and_odd_names_stay_readable_in_messages() {
     let name = format!("\u{1b}[31m{}", "x".repeat(10_000));
     let header =
-        format!(r#"{{"{}":{{"dtype":"C64","shape":[1],"data_offsets":[0,8]}}}}"#, name.escape_default());
+        format!(r#"{{"{}":{{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}}}"#, name.escape_default());
     let header = header.replace("\\u{1b}", "\\u001b");
-    let error = weights_from_bytes(&safetensors(&header, &[0; 8])).expect_err("complex").to_string();
+    let error = weights_from_bytes(&safetensors(&header, &[0xff; 4])).expect_err("not finite").to_string();
     assert!(error.len() < 400 && !error.contains('\u{1b}'), "{error}");
 }
 
@@ -251,8 +286,9 @@ fn archives_that_lie() {
     let storage = entry("a/data/0", &floats(&[1.0]));
     let with = |storage: Entry| zip(&[description.clone(), storage]);
     assert_eq!(values(&with(storage.clone())), [1.0]);
-    refused(&with(Entry { method: 8, ..storage.clone() }), "compressed");
-    refused(&with(Entry { declared_size: u32::MAX - 1, ..storage.clone() }), "zip archive");
+    refused(&with(Entry { method: 8, ..storage.clone() }), "unpacked");
+    refused(&with(Entry { method: 12, ..storage.clone() }), "compressed");
+    refused(&with(Entry { declared_size: u32::MAX - 1, ..storage.clone() }), "ends too early");
     refused(&with(Entry { declared_offset: Some(0), ..storage.clone() }), "overlap");
     refused(&with(Entry { declared_offset: Some(u32::MAX - 1), ..storage.clone() }), "zip archive");
     // One byte of a number changed: the checksum tells.
@@ -260,6 +296,73 @@ fn archives_that_lie() {
     let place = changed.windows(4).rposition(|bytes| bytes == floats(&[1.0])).expect("stands there");
     changed[place] ^= 1;
     refused(&changed, "checksum");
+}
+
+/// Few bytes that unpack to many: the size is known before anything is unpacked, and only what is needed is kept.
+#[test]
+fn archives_that_unpack_to_much() {
+    let deflated = |name: &str, length: usize| {
+        let mut packed = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut packed, &vec![0; length]).expect("packs");
+        let mut entry = entry(name, &packed.finish().expect("packs"));
+        (entry.method, entry.unpacked_size) = (8, Some(length as u32));
+        entry
+    };
+    let numbers = 40 << 20;
+    let pickle = Pickle::new().raw(b"}").text("fc.weight");
+    let pickle = pickle.tensor(("FloatStorage", numbers), 5, &[1, 1], &[1, 1]).raw(b"s.").0;
+    let storage = deflated("a/data/0", 4 * numbers as usize);
+    let bomb = zip(&[entry("a/data.pkl", &pickle), storage.clone()]);
+    let error = unfit(&bomb);
+    assert!(error.contains("many times larger"), "{error}");
+    let lying = Entry { unpacked_size: Some(4), ..storage };
+    let small = Pickle::new().raw(b"}").text("fc.weight");
+    let small = small.tensor(("FloatStorage", 1), 0, &[1, 1], &[1, 1]).raw(b"s.").0;
+    let error = unfit(&zip(&[entry("a/data.pkl", &small), lying]));
+    assert!(error.contains("another size"), "{error}");
+    refused(&zip(&[deflated("a/data.pkl", 65 << 20)]), "more than eyespot reads");
+}
+
+// Several files
+
+#[test]
+fn indexes_that_lie() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).expect("writes");
+    let open = |index: &str| {
+        write("w.safetensors.index.json", index.as_bytes());
+        WeightsFile::open(&folder.path().join("w.safetensors.index.json"))
+    };
+    let one =
+        safetensors(r#"{"fc.weight":{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]}}"#, &floats(&[3.0]));
+    write("1.safetensors", &one);
+    let good = open(r#"{"weight_map": {"fc.weight": "1.safetensors"}}"#).expect("readable");
+    assert_eq!(good.fit(&line(), false).expect("fits").params.get("fc.weight").map(|w| w[[0, 0]]), Some(3.0));
+    for (index, because) in [
+        (r#"{"weight_map": {"fc.weight": "../1.safetensors"}}"#, "isn't beside it"),
+        (r#"{"weight_map": {"fc.weight": "/dev/zero"}}"#, "isn't beside it"),
+        (r#"{"weight_map": {"fc.weight": ".."}}"#, "isn't beside it"),
+        (r#"{"weight_map": {"fc.weight": "2.safetensors"}}"#, "`2.safetensors`"),
+        (r#"{"weight_map": {"fc.bias": "1.safetensors"}}"#, "`fc.bias`"),
+        (r#"{"weight_map": {}}"#, "no tensors"),
+        (r#"{"weights": {}}"#, "not the index"),
+        (r#"{"weight_map": [["#, "not the index"),
+    ] {
+        let error = open(index).expect_err(because).to_string();
+        assert!(error.contains(because), "expected `{because}` in: {error}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn pipes_and_devices_are_refused_and_never_waited_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipe = folder.path().join("w.pth");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("runs").success());
+    let error = WeightsFile::open(&pipe).expect_err("a pipe").to_string();
+    assert!(error.contains("w.pth") && error.contains("is a pipe"), "{error}");
+    let error = WeightsFile::open("/dev/zero".as_ref()).expect_err("a device").to_string();
+    assert!(error.contains("is a device"), "{error}");
 }
 
 // safetensors

@@ -4,7 +4,7 @@ mod support;
 
 use eyespot_formats::{ModelFile, read_weights, safetensors_bytes};
 use eyespot_graph::{Builder, Graph, Params, Shape, initialise, ops::Conv2d};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 fn graph() -> Graph {
     let mut b = Builder::new("tiny", Shape::map(3, 8, 8));
@@ -26,11 +26,17 @@ fn model() -> ModelFile {
         classes: vec!["ants".to_owned(), "bées \"2\"".to_owned()],
         transform: serde_json::json!({"resize": 256, "mean": [0.485, 0.456, 0.406]}),
         training: serde_json::json!({"epochs": 3, "accuracy": 0.5}),
+        learned_from: BTreeSet::from([[0xab; 16], *b"an image's hash "]),
     }
 }
 
 /// A model file whose metadata has been changed.
 fn with_metadata(key: &str, value: Option<&str>) -> Vec<u8> {
+    with_metadata_and(&model().params, key, value)
+}
+
+/// The same with other weights; its checksum is right.
+fn with_metadata_and(params: &Params, key: &str, value: Option<&str>) -> Vec<u8> {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("m.safetensors");
     model().write(&path).expect("written");
@@ -42,7 +48,7 @@ fn with_metadata(key: &str, value: Option<&str>) -> Vec<u8> {
         Some(value) => drop(entries.insert(key.to_owned(), value.to_owned())),
         None => drop(entries.remove(key)),
     }
-    safetensors_bytes(&model().params, &entries).expect("written")
+    safetensors_bytes(params.iter(), &entries).expect("written")
 }
 
 fn refused(bytes: &[u8], because: &str) {
@@ -130,6 +136,25 @@ fn contradictions_are_refused() {
 }
 
 #[test]
+fn numbers_that_no_network_computes_with_are_refused() {
+    for (name, number, because) in [
+        ("conv1.weight", f32::NAN, "`conv1.weight` has a number that isn't finite (NaN, at 7)"),
+        ("fc.weight", f32::NEG_INFINITY, "`fc.weight` has a number that isn't finite (-inf, at 5)"),
+        ("bn1.running_var", -1e-3, "`bn1.running_var` is a variance, but its number 1 is negative"),
+    ] {
+        let mut params = model().params;
+        let numbers = params.get_mut(name).and_then(|tensor| tensor.as_slice_mut()).expect("there");
+        let place = 7.min(numbers.len() - 3);
+        numbers[place] = number;
+        let bytes = with_metadata_and(&params, "eyespot.classes", Some(r#"["a","b"]"#));
+        refused(&bytes, because);
+        // As weights, too.
+        let error = eyespot_formats::weights_from_bytes(&bytes).expect_err("no number").to_string();
+        assert!(error.contains(because), "{error}");
+    }
+}
+
+#[test]
 fn two_classes_may_share_one_output() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("m.safetensors");
@@ -147,7 +172,25 @@ fn two_classes_may_share_one_output() {
 fn missing_files_and_folders_are_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let error = read_weights(&folder.path().join("none.pth")).expect_err("missing").to_string();
-    assert!(error.contains("none.pth") && error.contains("can't read"), "{error}");
+    assert!(error.contains("none.pth") && error.contains("can't be read"), "{error}");
     let error = read_weights(folder.path()).expect_err("a folder").to_string();
     assert!(error.contains("is a folder"), "{error}");
+}
+
+#[test]
+fn the_images_it_learned_from_may_be_unknown_but_not_damaged() {
+    let unknown = ModelFile::from_bytes(&with_metadata("eyespot.learned_from", None)).expect("reads");
+    assert!(unknown.learned_from.is_empty());
+    for damaged in ["abc", "no hexadecimal digits, 32 of them", "é"] {
+        refused(&with_metadata("eyespot.learned_from", Some(damaged)), "the list of images it learned from");
+    }
+}
+
+#[test]
+fn two_classes_of_one_name_are_refused() {
+    refused(&with_metadata("eyespot.classes", Some(r#"["ants","ants"]"#)), "two classes are called `ants`");
+    let twice = ModelFile { classes: vec!["a".to_owned(), "a".to_owned()], ..model() };
+    let folder = tempfile::tempdir().expect("a folder");
+    let error = twice.write(&folder.path().join("m.safetensors")).expect_err("refused").to_string();
+    assert!(error.contains("two classes are called `a`"), "{error}");
 }

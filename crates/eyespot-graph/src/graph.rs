@@ -114,7 +114,15 @@ impl Graph {
             return damaged("its backbone ends beyond its last layer".to_owned());
         }
         let mut names = HashSet::new();
+        // Names come into messages and tables, where control characters would steer the terminal.
+        let is_odd = |name: &str| name.len() > MAX_NAME || name.chars().any(char::is_control);
         for (index, node) in self.nodes.iter().enumerate() {
+            if is_odd(&node.name) || is_odd(&self.name) {
+                return damaged(format!(
+                    "the network or its layer {index} has a name with control characters or of more than \
+                     {MAX_NAME} bytes"
+                ));
+            }
             if !names.insert(node.name.as_str()) {
                 return Err(GraphError::DuplicateName(node.name.clone()));
             }
@@ -137,6 +145,9 @@ impl Graph {
         Ok(())
     }
 }
+
+/// Bytes of a layer's name.
+const MAX_NAME: usize = 200;
 
 fn check_sizes(node: &Node) -> Result<(), GraphError> {
     let error = |reason: String| Err(GraphError::Shape { node: node.name.clone(), reason });

@@ -159,3 +159,18 @@ fn a_thousand_layers_and_a_thousand_inputs_are_fine() {
     let text = serde_json::to_string(&graph).unwrap();
     use_it(&serde_json::from_str(&text).unwrap());
 }
+
+#[test]
+fn names_that_would_steer_a_terminal_are_refused() {
+    let graph = zoo::build("lenet5", 10, None).unwrap();
+    let json = serde_json::to_value(&graph).unwrap();
+    for name in ["conv\u{1b}[2J", "a\nerror: b", &"c".repeat(201)] {
+        for place in ["/name", "/nodes/1/name"] {
+            let mut changed = json.clone();
+            *changed.pointer_mut(place).unwrap() = name.into();
+            let read = serde_json::from_value::<Graph>(changed).map_err(|e| e.to_string());
+            let error = read.and_then(|graph| graph.validate().map_err(|e| e.to_string())).unwrap_err();
+            assert!(error.contains("control characters"), "{error}");
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! Files that appear whole or not at all.
 
+use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -32,18 +33,49 @@ pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::R
     file.commit()
 }
 
+/// [`write_atomically`] for a file that mustn't exist yet; one that does stays as it is.
+///
+/// # Errors
+/// A file at `path`: [`io::ErrorKind::AlreadyExists`].
+pub fn write_new_atomically(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut file = AtomicFile::create_new(path)?;
+    write(&mut file)?;
+    file.commit()
+}
+
 /// A file in the making, for what doesn't come in one go: written beside `path` under a temporary name, which
 /// [`AtomicFile::commit`] turns into `path`. Dropped before that, it leaves nothing.
 #[derive(Debug)]
 pub struct AtomicFile {
     path: PathBuf,
     folder: PathBuf,
+    /// Whether a file that stands at `path` stays.
+    is_new: bool,
     writer: BufWriter<NamedTempFile>,
 }
 
 impl AtomicFile {
-    /// Begins the file; a missing folder is made.
+    /// Begins the file, which will replace one that stands at `path`; a missing folder is made.
     pub fn create(path: &Path) -> io::Result<Self> {
+        Self::begin(path, false)
+    }
+
+    /// Begins a file that mustn't exist yet; a missing folder is made. A file that appears at `path` while this one is
+    /// written stays, too.
+    ///
+    /// # Errors
+    /// A file at `path`, now or when it is committed: [`io::ErrorKind::AlreadyExists`].
+    pub fn create_new(path: &Path) -> io::Result<Self> {
+        if std::fs::symlink_metadata(path).is_ok() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        Self::begin(path, true)
+    }
+
+    fn begin(path: &Path, is_new: bool) -> io::Result<Self> {
         let folder = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
             _ => PathBuf::from("."),
@@ -59,7 +91,12 @@ impl AtomicFile {
         // Says to others that this process lives. A file system without locks never has its leftovers cleared.
         let _ = temporary.as_file().try_lock();
         let writer = BufWriter::with_capacity(1 << 20, temporary);
-        Ok(Self { path: path.to_owned(), folder, writer })
+        Ok(Self { path: path.to_owned(), folder, is_new, writer })
+    }
+
+    /// Whether a file that stands at the path by then is replaced.
+    pub fn replaces(&self) -> bool {
+        !self.is_new
     }
 
     /// Syncs the file to the disk, so that committing can't fail for lack of space any more. For files that belong
@@ -73,7 +110,17 @@ impl AtomicFile {
     pub fn commit(self) -> io::Result<()> {
         let temporary = self.writer.into_inner().map_err(|error| error.into_error())?;
         temporary.as_file().sync_all()?;
-        temporary.persist(&self.path).map_err(|error| error.error)?;
+        let persisted = match self.is_new {
+            true => match temporary.persist_noclobber(&self.path) {
+                // A file system that can't do it in one step, such as some on memory cards and in networks.
+                Err(error) if std::fs::symlink_metadata(&self.path).is_err() => {
+                    error.file.persist(&self.path)
+                }
+                persisted => persisted,
+            },
+            false => temporary.persist(&self.path),
+        };
+        persisted.map_err(|error| error.error)?;
         sync_folder(&self.folder)
     }
 }
@@ -99,12 +146,15 @@ impl Seek for AtomicFile {
 fn clear_leftovers(folder: &Path) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
-        let name = entry.file_name();
-        let ours = name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX));
-        if ours && is_left_over(&entry.path()) {
+        if is_temporary(&entry.file_name()) && is_left_over(&entry.path()) {
             let _ = std::fs::remove_file(entry.path());
         }
     }
+}
+
+/// Whether a temporary file is called so.
+pub(crate) fn is_temporary(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX))
 }
 
 fn is_left_over(path: &Path) -> bool {
@@ -156,6 +206,19 @@ mod tests {
             .collect();
         names.sort();
         assert_eq!(names, [".eyespot-alive.part", "mine.part", "new"]);
+    }
+
+    #[test]
+    fn a_new_file_never_takes_the_place_of_another() {
+        let folder = tempfile::tempdir().expect("makes a folder");
+        let path = folder.path().join("file");
+        let late = AtomicFile::create_new(&path).expect("nothing is there");
+        write_new_atomically(&path, |file| file.write_all(b"first")).expect("nothing is there");
+        for error in [late.commit(), write_new_atomically(&path, |file| file.write_all(b"second"))] {
+            assert_eq!(error.expect_err("is taken").kind(), io::ErrorKind::AlreadyExists);
+        }
+        assert_eq!(std::fs::read(&path).expect("reads"), b"first");
+        assert_eq!(std::fs::read_dir(folder.path()).expect("lists").count(), 1);
     }
 
     #[test]

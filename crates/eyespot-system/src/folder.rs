@@ -87,12 +87,21 @@ impl OwnedFolder {
     /// # Errors
     /// See [`FolderError`]. The folder is then as it was.
     pub fn claim(path: &Path, purpose: &'static str) -> Result<Self, FolderError> {
-        let failed = |source| FolderError::Io { path: path.to_owned(), source };
-        let is_new = !Self::is_owned(path, purpose)?;
-        if is_new && !is_empty(path).map_err(failed)? {
+        let is_empty = is_empty(path).map_err(|source| FolderError::Io { path: path.to_owned(), source })?;
+        if !is_empty && !Self::is_owned(path, purpose)? {
             return Err(FolderError::NotOurs(path.to_owned()));
         }
-        std::fs::create_dir_all(path).map_err(failed)?;
+        Self::adopt(path, purpose)
+    }
+
+    /// [`OwnedFolder::claim`] for a folder whose content the caller has recognised as eyespot's, such as a run from
+    /// before folders were marked.
+    ///
+    /// # Errors
+    /// As [`OwnedFolder::claim`], but a folder with files and without a marker is taken and marked.
+    pub fn adopt(path: &Path, purpose: &'static str) -> Result<Self, FolderError> {
+        let is_new = !Self::is_owned(path, purpose)?;
+        std::fs::create_dir_all(path).map_err(|source| FolderError::Io { path: path.to_owned(), source })?;
         let lock = lock(path)?;
         if is_new {
             let marker = path.join(MARKER);
@@ -136,13 +145,21 @@ impl OwnedFolder {
     }
 }
 
-/// Whether nothing is in the folder; true if there is none.
+/// Whether nothing is in the folder; true if there is none. What a claim leaves that was stopped before it wrote the
+/// marker, or one that is just about to, doesn't count.
 fn is_empty(path: &Path) -> io::Result<bool> {
-    match std::fs::read_dir(path) {
-        Ok(mut entries) => Ok(entries.next().is_none()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
-        Err(error) => Err(error),
+    let entries = match std::fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let name = entry?.file_name();
+        if name != LOCK && !crate::atomic::is_temporary(&name) {
+            return Ok(false);
+        }
     }
+    Ok(true)
 }
 
 fn lock(folder: &Path) -> Result<File, FolderError> {
@@ -190,6 +207,25 @@ mod tests {
         assert!(error.contains(&format!("is in use by process {}", std::process::id())), "{error}");
         drop(first);
         OwnedFolder::claim(&path, "run").expect("is free again");
+    }
+
+    #[test]
+    fn a_claim_that_was_stopped_half_way_does_not_spoil_the_folder() {
+        let place = tempfile::tempdir().expect("makes a folder");
+        std::fs::write(place.path().join(LOCK), b"4711\n").expect("writes");
+        std::fs::write(place.path().join(".eyespot-Ab12.part"), b"eye").expect("writes");
+        OwnedFolder::claim(place.path(), "run").expect("holds nothing of anybody");
+        assert!(OwnedFolder::is_owned(place.path(), "run").expect("has a marker"));
+    }
+
+    #[test]
+    fn a_recognised_folder_without_a_marker_is_marked() {
+        let place = tempfile::tempdir().expect("makes a folder");
+        std::fs::write(place.path().join("last.checkpoint"), b"a run").expect("writes");
+        assert!(matches!(OwnedFolder::claim(place.path(), "run"), Err(FolderError::NotOurs(_))));
+        drop(OwnedFolder::adopt(place.path(), "run").expect("is taken"));
+        OwnedFolder::claim(place.path(), "run").expect("is marked now");
+        assert!(matches!(OwnedFolder::adopt(place.path(), "demo"), Err(FolderError::OtherPurpose { .. })));
     }
 
     #[test]

@@ -5,14 +5,17 @@
 //!   device never hangs a run, and `/dev/zero` never fills the memory.
 //! - [`write_atomically`] and [`AtomicFile`] write a file whole or not at all.
 //! - [`OwnedFolder`] is a folder that eyespot made, used by one process at a time.
+//! - [`Budget`] is the memory that images and programs may take together.
 //! - [`printable`] and [`printable_path`] make a name from outside harmless in a message.
 
 mod atomic;
 mod file;
 mod folder;
+mod memory;
 mod printable;
 
-pub use atomic::{AtomicFile, write_atomically};
+pub use atomic::{AtomicFile, write_atomically, write_new_atomically};
 pub use file::{FileError, MAX_TEXT, open, read, read_text};
 pub use folder::{FolderError, MARKER, OwnedFolder};
-pub use printable::{printable, printable_path};
+pub use memory::{Budget, OverBudget, Reserved, parse_size};
+pub use printable::{printable, printable_lines, printable_path};

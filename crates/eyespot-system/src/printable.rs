@@ -35,6 +35,15 @@ pub fn printable_path(path: &Path) -> String {
     printable(&path.to_string_lossy())
 }
 
+/// [`printable`] line by line, for a message of several lines with parts of a file in it, such as a parser's.
+///
+/// ```
+/// assert_eq!(eyespot_system::printable_lines("line 2:\n\u{1b}[2Jkey"), "line 2:\n\\u{1b}[2Jkey");
+/// ```
+pub fn printable_lines(text: &str) -> String {
+    text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
+}
+
 /// Control characters, line and paragraph separators, and Unicode's invisible marks, some of which reverse the text
 /// that follows (Trojan Source, CVE-2021-42574).
 fn is_harmful(character: char) -> bool {

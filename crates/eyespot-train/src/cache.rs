@@ -157,7 +157,7 @@ impl FeatureCache {
             known.iter().chain(foreign).map(|(&(digest, view), f)| (digest, view, f.as_slice())).collect();
         records.sort_unstable_by_key(|record| (record.0, record.1));
         cache_file::write(path, length, &records).map_err(|error| {
-            TrainError::Data(format!("features can't be kept: {error}; choose another folder for the cache"))
+            TrainError::Data(format!("features can't be kept: {error}; choose another folder with --cache"))
         })
     }
 }
@@ -167,7 +167,8 @@ impl FeatureCache {
 /// # Errors
 /// A file that can't be read.
 pub fn hash_file(path: &std::path::Path) -> io::Result<Digest> {
-    Ok(*blake3::hash(&std::fs::read(path)?).as_bytes())
+    let file = eyespot_system::open(path).map_err(io::Error::other)?;
+    Ok(*blake3::Hasher::new().update_reader(file)?.finalize().as_bytes())
 }
 
 /// Everything but the picture that decides a feature: this program's version, the frozen network, its weights, the

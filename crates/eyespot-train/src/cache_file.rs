@@ -19,7 +19,7 @@ pub(crate) type Record<'a> = (Digest, u32, &'a [f32]);
 /// All sound records with features of this length; damaged ones and a torn end are passed over.
 pub(crate) fn read(path: &Path, length: usize) -> HashMap<(Digest, u32), Vec<f32>> {
     let mut known = HashMap::new();
-    let Ok(bytes) = std::fs::read(path) else { return known };
+    let Ok(bytes) = eyespot_system::read(path, u64::MAX) else { return known };
     let Some(records) =
         bytes.strip_prefix(MAGIC).and_then(|b| b.strip_prefix(&(length as u64).to_le_bytes()))
     else {

@@ -2,7 +2,7 @@
 
 use crate::{EpochRecord, Job, TrainError, cache};
 use eyespot_graph::{Params, Tensor};
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use eyespot_system::OwnedFolder;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -12,23 +12,26 @@ use std::time::Duration;
 
 /// A folder that training writes `last.checkpoint` and `metrics.jsonl` into.
 #[derive(Debug, Clone)]
-pub struct RunFolder {
-    pub(crate) path: PathBuf,
+pub struct RunFolder<'a> {
+    folder: &'a OwnedFolder,
     about: Vec<(String, blake3::Hash)>,
     pub(crate) resume: bool,
     pub(crate) interval: Duration,
 }
 
-impl RunFolder {
+impl<'a> RunFolder<'a> {
+    /// What a run's folder is claimed for.
+    pub const PURPOSE: &'static str = "run";
+
     /// A fresh run; a checkpoint that lies there is replaced.
-    pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), about: Vec::new(), resume: false, interval: Duration::from_secs(1) }
+    pub fn new(folder: &'a OwnedFolder) -> Self {
+        Self { folder, about: Vec::new(), resume: false, interval: Duration::from_secs(1) }
     }
 
     /// Goes on from the checkpoint that lies there, to the same weights as if nothing had happened. Where the run
     /// was killed before its first checkpoint, it begins anew.
-    pub fn resume(path: impl Into<PathBuf>) -> Self {
-        Self { resume: true, ..Self::new(path) }
+    pub fn resume(folder: &'a OwnedFolder) -> Self {
+        Self { resume: true, ..Self::new(folder) }
     }
 
     /// The least time between two checkpoints; default one second, so that epochs of milliseconds don't wait for
@@ -47,24 +50,27 @@ impl RunFolder {
     }
 
     fn checkpoint(&self) -> PathBuf {
-        self.path.join("last.checkpoint")
+        self.folder.path().join("last.checkpoint")
     }
 
-    /// Makes the folder, finds the checkpoint to go on from, and begins `metrics.jsonl` with its records.
+    fn metrics(&self) -> PathBuf {
+        self.folder.path().join("metrics.jsonl")
+    }
+
+    /// Finds the checkpoint to go on from, and begins `metrics.jsonl` with its records.
     pub(crate) fn open(&self, fingerprint: &Fingerprint) -> Result<Option<Checkpoint>, TrainError> {
-        fs::create_dir_all(&self.path).map_err(|error| TrainError::file(&self.path, error))?;
         let found = match self.resume && self.checkpoint().exists() {
             true => Some(Checkpoint::read(&self.checkpoint(), fingerprint)?),
             false => None,
         };
         let records = found.as_ref().map_or(&[][..], |checkpoint| &checkpoint.state.history);
         let lines: String = records.iter().map(line).collect();
-        write_whole(&self.path.join("metrics.jsonl"), lines.as_bytes())?;
+        write_whole(&self.metrics(), lines.as_bytes())?;
         Ok(found)
     }
 
     pub(crate) fn append(&self, record: &EpochRecord) -> Result<(), TrainError> {
-        let path = self.path.join("metrics.jsonl");
+        let path = self.metrics();
         let mut file = fs::OpenOptions::new().append(true).create(true).open(&path);
         file.as_mut()
             .map_err(|error| TrainError::file(&path, error))?
@@ -101,8 +107,6 @@ pub(crate) struct State {
     pub best_epoch: u64,
     /// Accuracy and loss of the best as bits: JSON's decimals would not come back exactly.
     pub best_score: Option<(u64, u64)>,
-    /// Validations since the best.
-    pub waited: u64,
     pub stopped_early: bool,
     pub history: Vec<EpochRecord>,
 }
@@ -112,28 +116,25 @@ pub(crate) type Fingerprint = BTreeMap<String, String>;
 
 const VERSION: u32 = 2;
 
+/// Where the state stands in the file's metadata.
+const STATE_KEY: &str = "eyespot_checkpoint";
+
 impl Checkpoint {
     /// One safetensors file; names carry the group they belong to.
     fn write(&self, path: &Path) -> Result<(), TrainError> {
         let state = State { version: VERSION, ..self.state.clone() };
         let json = serde_json::to_string(&state).map_err(|error| TrainError::file(path, error))?;
         let groups = [("params/", &self.params), ("optimizer/", &self.optimizer), ("best/", &self.best)];
-        let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = groups
+        let tensors: Vec<(String, &Tensor)> = groups
             .iter()
-            .flat_map(|(group, params)| params.iter().map(move |(name, tensor)| (group, name, tensor)))
-            .map(|(group, name, tensor)| {
-                let bytes = tensor.iter().flat_map(|x| x.to_le_bytes()).collect();
-                (format!("{group}{name}"), tensor.shape().to_vec(), bytes)
+            .flat_map(|(group, params)| {
+                params.iter().map(move |(name, tensor)| (format!("{group}{name}"), tensor))
             })
             .collect();
-        let mut views = Vec::with_capacity(tensors.len());
-        for (name, shape, bytes) in &tensors {
-            let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
-            views.push((name, view.map_err(|error| TrainError::file(path, error))?));
-        }
-        let metadata = HashMap::from([("eyespot_checkpoint".to_owned(), json)]);
-        let bytes = safetensors::serialize(views, Some(metadata));
-        write_whole(path, &bytes.map_err(|error| TrainError::file(path, error))?)
+        let metadata = BTreeMap::from([(STATE_KEY.to_owned(), json)]);
+        let tensors = tensors.iter().map(|(name, tensor)| (name.as_str(), *tensor));
+        eyespot_formats::write_safetensors(path, tensors, &metadata)
+            .map_err(|error| TrainError::file(path, error))
     }
 
     fn read(path: &Path, fingerprint: &Fingerprint) -> Result<Self, TrainError> {
@@ -143,9 +144,9 @@ impl Checkpoint {
                 format!("this checkpoint can't be resumed ({reason}); begin a new run without --resume"),
             )
         };
-        let bytes = fs::read(path).map_err(|error| TrainError::file(path, error))?;
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| damaged(error.to_string()))?;
-        let json = header.metadata().as_ref().and_then(|metadata| metadata.get("eyespot_checkpoint"));
+        let (tensors, metadata) =
+            eyespot_formats::read_safetensors(path).map_err(|error| damaged(error.to_string()))?;
+        let json = metadata.get(STATE_KEY);
         let json = json.ok_or_else(|| damaged("it was not written by eyespot's training".to_owned()))?;
         let state: State = serde_json::from_str(json).map_err(|error| damaged(error.to_string()))?;
         if state.version != VERSION {
@@ -161,13 +162,8 @@ impl Checkpoint {
         }
         let mut groups =
             HashMap::from([("params", Vec::new()), ("optimizer", Vec::new()), ("best", Vec::new())]);
-        let tensors = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
-        for (name, view) in tensors.tensors() {
+        for (name, tensor) in tensors {
             let Some((group, rest)) = name.split_once('/') else { continue };
-            let values: Vec<f32> =
-                view.data().as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
-            let tensor = Tensor::from_shape_vec(view.shape().to_vec(), values)
-                .map_err(|error| damaged(format!("tensor {name}: {error}")))?;
             if let Some(group) = groups.get_mut(group) {
                 group.push((rest.to_owned(), tensor));
             }
@@ -179,7 +175,7 @@ impl Checkpoint {
 }
 
 /// What must be alike for a checkpoint to be of this run.
-pub(crate) fn fingerprint(job: &Job<'_>, run: &RunFolder) -> Result<Fingerprint, TrainError> {
+pub(crate) fn fingerprint(job: &Job<'_>, run: &RunFolder<'_>) -> Result<Fingerprint, TrainError> {
     let json = |value: Result<String, serde_json::Error>| {
         value.map_err(|error| TrainError::Settings(format!("these settings can't be written down: {error}")))
     };

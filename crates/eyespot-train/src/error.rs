@@ -16,11 +16,11 @@ pub enum TrainError {
     /// The data can't be had.
     #[error("{0}")]
     Data(String),
-    /// The loss is no longer a number. The last good checkpoint stays.
-    #[error("the loss became {loss} in epoch {epoch}, batch {batch} of {batches}: {cause}")]
+    /// The loss, the weights or the scores are no longer numbers. The last good checkpoint stays.
+    #[error("{what} in epoch {epoch}, batch {batch} of {batches}: {cause}")]
     NotFinite {
-        /// `NaN` or `inf`.
-        loss: f64,
+        /// What is no longer a number, such as `the loss became NaN`.
+        what: String,
         /// The epoch, counted from 1.
         epoch: u64,
         /// The batch, counted from 1.
@@ -31,7 +31,7 @@ pub enum TrainError {
         cause: String,
     },
     /// A file can't be read or written.
-    #[error("{path}: {reason}")]
+    #[error("{}: {reason}", eyespot_system::printable_path(path))]
     File {
         /// The file.
         path: PathBuf,

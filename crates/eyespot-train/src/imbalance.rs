@@ -1,6 +1,7 @@
 //! Classes of different size.
 
 use crate::{Balance, Settings, TrainError};
+use eyespot_system::printable;
 
 /// What is known of the classes before training.
 pub(crate) struct Classes {
@@ -15,7 +16,8 @@ pub(crate) struct Classes {
 /// A greater ratio between the largest and the smallest class is told.
 const TOLD_RATIO: usize = 3;
 
-pub(crate) fn look(labels: &[u32], classes: usize, settings: &Settings) -> Result<Classes, TrainError> {
+pub(crate) fn look(labels: &[u32], names: &[String], settings: &Settings) -> Result<Classes, TrainError> {
+    let classes = names.len();
     if labels.is_empty() {
         return Err(TrainError::Data("there are no images to train on".to_owned()));
     }
@@ -33,15 +35,21 @@ pub(crate) fn look(labels: &[u32], classes: usize, settings: &Settings) -> Resul
     let mut notices = Vec::new();
     for (class, samples) in by_class.iter().enumerate() {
         if samples.is_empty() {
-            notices.push(format!("class {class} has no image to train on, so it can't be learned"));
+            let class = printable(&names[class]);
+            notices.push(format!("the class {class} has no image to train on, so it can't be learned"));
         }
     }
-    let largest = by_class.iter().map(Vec::len).max().unwrap_or(0);
-    let smallest = by_class.iter().map(Vec::len).filter(|&n| n > 0).min().unwrap_or(0);
-    if largest > TOLD_RATIO * smallest && settings.balance == Balance::None {
+    let sizes = || by_class.iter().map(Vec::len).zip(names).filter(|(images, _)| *images > 0);
+    if let (Some((largest, large)), Some((smallest, small))) =
+        (sizes().max_by_key(|(images, _)| *images), sizes().min_by_key(|(images, _)| *images))
+        && largest > TOLD_RATIO * smallest
+        && settings.balance == Balance::None
+    {
         notices.push(format!(
-            "the largest class has {largest} images, the smallest {smallest}: rare classes may be passed over; \
-             balance by weights or sampler helps"
+            "the largest class, {}, has {largest} images, the smallest, {}, {smallest}: rare classes may be passed \
+             over; --balance weights or --balance sampler helps",
+            printable(large),
+            printable(small)
         ));
     }
     // An absent class gets weight 0: no loss ever reaches it as a target.

@@ -5,6 +5,7 @@
 //! backward, optimizer step. The same seed and data give the same weights, bit for bit, also after a kill and
 //! [resumption](RunFolder). Nothing is printed; an [`Observer`] is told.
 
+mod balanced;
 mod cache;
 mod cache_file;
 mod checkpoint;
@@ -23,6 +24,7 @@ mod source;
 mod step;
 mod trainer;
 
+pub use balanced::balanced_accuracy;
 pub use cache::{Digest, FeatureCache, Features, Frozen, hash_file};
 pub use checkpoint::RunFolder;
 pub use confidence::Confidence;

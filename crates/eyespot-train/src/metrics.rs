@@ -1,6 +1,6 @@
 //! How good scores are.
 
-use crate::{Loss, Targets, TrainError};
+use crate::{Loss, Targets, TrainError, balanced_accuracy};
 use serde::{Deserialize, Serialize};
 
 /// How good scores are for one class. Where a quotient has nothing below the line it is 0.
@@ -23,8 +23,16 @@ pub struct Metrics {
     pub images: usize,
     /// The share that is right.
     pub accuracy: f64,
-    /// The share whose class is among the five highest scores.
-    pub top5_accuracy: f64,
+    /// The mean of the classes' recalls, see [`balanced_accuracy`].
+    pub balanced_accuracy: f64,
+    /// Its 95 % confidence interval.
+    pub balanced_accuracy_interval: [f64; 2],
+    /// The share that would be right if every image were called by the class that most of them have.
+    pub largest_class_accuracy: f64,
+    /// The share whose class is among the five highest scores; absent where there are five classes or fewer, whose
+    /// class always is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top5_accuracy: Option<f64>,
     /// The mean loss, without label smoothing.
     pub loss: f64,
     /// The area under the ROC curve of class 1, where there are two classes and images of both.
@@ -61,10 +69,14 @@ impl Metrics {
         let mut in_top5 = 0;
         for (row, &label) in scores.chunks_exact(outputs).zip(labels) {
             confusion[label as usize][loss.decide(row) as usize] += 1;
-            in_top5 += usize::from(outputs == 1 || rank(row, label as usize) < 5);
+            in_top5 += usize::from(class_count > 5 && rank(row, label as usize) < 5);
         }
         let images = labels.len();
-        let right: usize = (0..class_count).map(|class| confusion[class][class]).sum();
+        let recalls: Vec<(usize, usize)> =
+            confusion.iter().enumerate().map(|(class, row)| (row[class], row.iter().sum())).collect();
+        let right: usize = recalls.iter().map(|(right, _)| right).sum();
+        let largest = recalls.iter().map(|(_, images)| *images).max().unwrap_or(0);
+        let (balanced_accuracy, balanced_accuracy_interval) = balanced_accuracy(&recalls);
         let margins: Option<Vec<f32>> = match outputs {
             1 => Some(scores.to_vec()),
             2 => Some(scores.chunks_exact(2).map(|pair| pair[1] - pair[0]).collect()),
@@ -73,11 +85,20 @@ impl Metrics {
         Ok(Self {
             images,
             accuracy: right as f64 / images as f64,
-            top5_accuracy: in_top5 as f64 / images as f64,
+            balanced_accuracy,
+            balanced_accuracy_interval,
+            largest_class_accuracy: largest as f64 / images as f64,
+            top5_accuracy: (class_count > 5).then_some(in_top5 as f64 / images as f64),
             loss: loss_value,
             auc: margins.and_then(|margins| roc_auc(&margins, labels)),
             confusion,
         })
+    }
+
+    /// The class that most images have; the first of equals.
+    pub fn largest_class(&self) -> usize {
+        let counts = self.confusion.iter().map(|row| row.iter().sum::<usize>()).enumerate();
+        counts.rev().max_by_key(|(_, count)| *count).map_or(0, |(class, _)| class)
     }
 
     /// One class.

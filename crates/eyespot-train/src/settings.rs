@@ -52,7 +52,7 @@ pub struct Settings {
     /// Decay of the moving average of the weights per step, such as 0.999; the average is then what is validated
     /// and kept. Default: none.
     pub ema_decay: Option<f32>,
-    /// Training stops after this many validations without a better one; default: never.
+    /// Training stops at the first validation that comes this many epochs or more after the best one; default: never.
     pub patience: Option<u64>,
     /// What is done about classes of different size; default nothing.
     pub balance: Balance,
@@ -99,38 +99,44 @@ impl Settings {
     pub fn check(&self) -> Result<(), TrainError> {
         let positive = |x: f64| x.is_finite() && x > 0.0;
         let rules = [
-            (self.epochs > 0, "epochs must be at least 1"),
-            (self.batch_size != BatchSize::Images(0), "the batch size must be at least 1"),
-            (positive(self.learning_rate), "the learning rate must be a number above 0"),
-            (self.weight_decay >= 0.0 && self.weight_decay.is_finite(), "weight decay must be 0 or more"),
+            (self.epochs > 0, "--epochs must be at least 1"),
+            (self.batch_size != BatchSize::Images(0), "the batch size (--batch-size) must be at least 1"),
+            (positive(self.learning_rate), "the learning rate (--lr) must be a number above 0"),
+            (
+                self.weight_decay >= 0.0 && self.weight_decay.is_finite(),
+                "weight decay (--weight-decay) must be 0 or more",
+            ),
             (
                 (0.0..=self.epochs as f64).contains(&self.warmup_epochs),
-                "warm-up lasts between 0 and all of the epochs",
+                "warm-up (--warmup) lasts between 0 and all of the epochs",
             ),
-            (self.clip_norm.is_none_or(positive), "the limit on the gradient's norm must be above 0"),
+            (
+                self.clip_norm.is_none_or(positive),
+                "the limit on the gradient's norm (--clip) must be above 0",
+            ),
             (
                 self.ema_decay.is_none_or(|d| (0.0..1.0).contains(&d)),
-                "the decay of the moving average lies in 0..1",
+                "the decay of the moving average (--ema) lies in 0..1",
             ),
             (
                 match self.optimizer {
                     Optimizer::Sgd { momentum, .. } => (0.0..1.0).contains(&momentum),
                     _ => true,
                 },
-                "momentum lies in 0..1",
+                "momentum (--momentum) lies in 0..1",
             ),
             (
                 self.optimizer != Optimizer::Sgd { momentum: 0.0, nesterov: true },
                 "Nesterov's variant needs a momentum above 0",
             ),
-            (self.record_every > 0, "records come at least every epoch: record_every must be 1 or more"),
-            (self.patience != Some(0), "patience must be at least 1"),
+            (self.record_every > 0, "records come at least every epoch: --every must be 1 or more"),
+            (self.patience != Some(0), "--patience must be at least 1"),
             (
                 match self.loss {
                     Loss::CrossEntropy { label_smoothing } => (0.0..1.0).contains(&label_smoothing),
                     _ => true,
                 },
-                "label smoothing lies in 0..1",
+                "label smoothing (--label-smoothing) lies in 0..1",
             ),
             (
                 !matches!(self.schedule, Schedule::Step { epochs: 0, .. }),

@@ -75,7 +75,7 @@ impl Stepper {
         let loss = settings.loss.compute(scores, self.outputs, targets, weights, gradient)?;
         if !loss.is_finite() {
             let cause = self.cause(&batch, scores, step);
-            return Err(self.not_finite(loss, epoch, index, cause));
+            return Err(self.not_finite(format!("the loss became {loss}"), epoch, index, cause));
         }
         if tally.count_right {
             let rows = scores.chunks_exact(self.outputs).zip(batch.labels);
@@ -89,7 +89,7 @@ impl Stepper {
         if let Some(limit) = settings.clip_norm {
             let norm = program.gradient_norm();
             if !norm.is_finite() {
-                return Err(self.diverged(loss, epoch, index));
+                return Err(self.diverged(format!("the gradient's norm became {norm}"), epoch, index));
             }
             // torch.nn.utils.clip_grad_norm_
             gradient_scale = (limit / (norm + 1e-6)).min(1.0) as f32;
@@ -106,21 +106,23 @@ impl Stepper {
         Ok(loss)
     }
 
-    /// The error for weights or gradients that are no numbers any more.
-    pub(crate) fn diverged(&self, loss: f64, epoch: u64, index: u64) -> TrainError {
+    /// The error for weights or gradients that are no numbers any more; `what` says where it shows.
+    pub(crate) fn diverged(&self, what: String, epoch: u64, index: u64) -> TrainError {
         let cause = "the weights or their gradients grew beyond all bounds".to_owned() + &self.advice();
-        self.not_finite(loss, epoch, index, cause)
+        self.not_finite(what, epoch, index, cause)
     }
 
-    fn not_finite(&self, loss: f64, epoch: u64, index: u64, cause: String) -> TrainError {
+    fn not_finite(&self, what: String, epoch: u64, index: u64, cause: String) -> TrainError {
         let batches = self.steps.per_epoch;
-        TrainError::NotFinite { loss, epoch: epoch + 1, batch: index + 1, batches, cause }
+        TrainError::NotFinite { what, epoch: epoch + 1, batch: index + 1, batches, cause }
     }
 
     fn advice(&self) -> String {
-        let clip = if self.settings.clip_norm.is_none() { ", or limit the gradient's norm" } else { "" };
+        let clip = if self.settings.clip_norm.is_none() { ", or --clip 1" } else { "" };
         let rate = self.settings.learning_rate;
-        format!("; the learning rate {rate} is probably too high: try {}{clip}", rate / 10.0)
+        // A tenth of an absurd rate is still absurd.
+        let lower = (rate / 10.0).min(0.01);
+        format!("; the learning rate {rate} is probably too high: try --lr {lower}{clip}")
     }
 
     fn cause(&self, batch: &Batch<'_>, scores: &[f32], step: u64) -> String {

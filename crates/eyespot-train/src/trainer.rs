@@ -17,8 +17,8 @@ pub struct Job<'a> {
     pub graph: &'a Graph,
     /// The weights to start from.
     pub params: &'a Params,
-    /// How many classes the labels tell apart.
-    pub classes: usize,
+    /// The names of the classes that the labels tell apart.
+    pub classes: &'a [String],
     /// How it is trained.
     pub settings: &'a Settings,
     /// The images to learn from.
@@ -26,7 +26,7 @@ pub struct Job<'a> {
     /// The images to choose the best weights by.
     pub validation: Option<&'a mut dyn Source>,
     /// Where checkpoints and metrics go.
-    pub run: Option<&'a RunFolder>,
+    pub run: Option<&'a RunFolder<'a>>,
 }
 
 /// What came out of training.
@@ -66,6 +66,18 @@ pub fn evaluate(
     source: &mut dyn Source,
     batch: usize,
 ) -> Result<Metrics, TrainError> {
+    let (scores, labels) = scores(device, graph, params, source, batch)?;
+    Metrics::new(loss, &scores, graph.output_shape().elements(), &labels)
+}
+
+/// The scores of all samples that can be read, and their labels.
+fn scores(
+    device: &dyn Device,
+    graph: &Graph,
+    params: &Params,
+    source: &mut dyn Source,
+    batch: usize,
+) -> Result<(Vec<f32>, Vec<u32>), TrainError> {
     let samples: Vec<usize> = (0..source.labels().len()).collect();
     let mut program = device.inference(graph, params, batch.clamp(1, samples.len().max(1)))?;
     let (mut scores, mut labels) = (Vec::new(), Vec::new());
@@ -74,7 +86,7 @@ pub fn evaluate(
         labels.extend_from_slice(batch.labels);
         Ok(())
     })?;
-    Metrics::new(loss, &scores, graph.output_shape().elements(), &labels)
+    Ok((scores, labels))
 }
 
 /// Training on its way.
@@ -95,14 +107,14 @@ impl<'a> Run<'a> {
     fn begin(job: Job<'a>, observer: &mut dyn Observer) -> Result<Self, TrainError> {
         let settings = job.settings;
         settings.check()?;
-        let told = settings.loss.check(job.graph, job.classes)?;
+        let told = settings.loss.check(job.graph, job.classes.len())?;
         let classes = imbalance::look(job.train.labels(), job.classes, settings)?;
         let samples = job.train.labels().len();
         let batch = settings.batch(samples);
         check_input(&job)?;
         check_batch_norm(job.graph, samples, batch)?;
         if settings.patience.is_some() && job.validation.is_none() {
-            let text = "patience needs validation images to stop by; give some, or leave patience out";
+            let text = "patience needs validation images to stop by; give some, or leave --patience out";
             return Err(TrainError::Settings(text.to_owned()));
         }
         for notice in told.iter().chain(&classes.notices) {
@@ -117,6 +129,14 @@ impl<'a> Run<'a> {
         };
         if job.run.is_some_and(|run| run.resume) && found.is_none() {
             observer.notice("there is no checkpoint to resume from yet, so training begins anew");
+        }
+        if let Some(Checkpoint { state, .. }) = &found
+            && (state.stopped_early || state.epochs_done >= settings.epochs)
+        {
+            observer.notice(&format!(
+                "this run was finished already, after epoch {}: nothing is left to train",
+                state.epochs_done
+            ));
         }
         let start = found.as_ref().map_or(job.params, |checkpoint| &checkpoint.params);
         let mut program = job.device.training(job.graph, start, batch, settings.seed)?;
@@ -223,17 +243,20 @@ impl<'a> Run<'a> {
     fn record(&mut self, tally: Tally, observer: &mut dyn Observer) -> Result<(), TrainError> {
         let (settings, epoch) = (self.job.settings, self.state.epochs_done);
         let current = self.current();
+        // Statistics of batch norm can overflow while the loss looks sound.
+        if let Some((name, _)) = current.iter().find(|(_, t)| t.iter().any(|x| !x.is_finite())) {
+            let what = format!("`{name}` came to hold numbers that are not finite");
+            return Err(self.stepper.diverged(what, epoch - 1, self.steps.per_epoch - 1));
+        }
         let mut evaluation = None;
         if let Some(source) = self.job.validation.as_deref_mut() {
-            let (device, graph, loss) = (self.job.device, self.job.graph, &settings.loss);
-            evaluation = Some(evaluate(device, graph, &current, loss, source, self.batch)?);
-        }
-        let unsound = match &evaluation {
-            Some(evaluation) => !evaluation.loss.is_finite(),
-            None => current.iter().any(|(_, tensor)| tensor.iter().any(|x| !x.is_finite())),
-        };
-        if unsound {
-            return Err(self.stepper.diverged(f64::NAN, epoch - 1, self.steps.per_epoch - 1));
+            let (scores, labels) = scores(self.job.device, self.job.graph, &current, source, self.batch)?;
+            if scores.iter().any(|score| !score.is_finite()) {
+                let what = "scores of validation images became not finite".to_owned();
+                return Err(self.stepper.diverged(what, epoch - 1, self.steps.per_epoch - 1));
+            }
+            let outputs = self.job.graph.output_shape().elements();
+            evaluation = Some(Metrics::new(&settings.loss, &scores, outputs, &labels)?);
         }
         let mut best = false;
         if let Some(evaluation) = &evaluation {
@@ -241,15 +264,14 @@ impl<'a> Run<'a> {
                 let (accuracy, loss) = (f64::from_bits(accuracy), f64::from_bits(loss));
                 evaluation.accuracy > accuracy || (evaluation.accuracy == accuracy && evaluation.loss < loss)
             });
-            self.state.waited += 1;
             if best {
                 self.state.best_score = Some((evaluation.accuracy.to_bits(), evaluation.loss.to_bits()));
                 self.state.best_epoch = epoch;
-                self.state.waited = 0;
                 self.best = current;
             }
+            let waited = epoch - self.state.best_epoch;
             self.state.stopped_early =
-                epoch < settings.epochs && settings.patience.is_some_and(|limit| self.state.waited >= limit);
+                epoch < settings.epochs && settings.patience.is_some_and(|limit| waited >= limit);
         }
         let record = EpochRecord {
             epoch,
@@ -304,7 +326,7 @@ fn check_batch_norm(graph: &Graph, samples: usize, batch: usize) -> Result<(), T
     match norms {
         Some(node) if last == 1 => Err(TrainError::Settings(format!(
             "the last batch of an epoch has 1 image ({samples} images in batches of {batch}), so the batch norm \
-             `{}` would see a single number per channel and could only answer its bias; choose a batch size of at \
+             `{}` would see a single number per channel and could only answer its bias; choose a --batch-size of at \
              least 2 that doesn't leave one image over",
             node.name
         ))),

@@ -135,7 +135,7 @@ fn training_follows_pytorch() {
             device: &Cpu::new(2),
             graph: &graph,
             params: &params,
-            classes,
+            classes: &names(classes),
             settings: &settings,
             train: &mut samples,
             validation: None,
@@ -170,7 +170,7 @@ fn the_number_of_threads_changes_no_bit() {
             device: &Cpu::new(threads),
             graph: &graph,
             params: &params,
-            classes: 3,
+            classes: &names(3),
             settings: &settings,
             train: &mut samples,
             validation: None,
@@ -179,4 +179,8 @@ fn the_number_of_threads_changes_no_bit() {
         train(job, &mut ()).unwrap().params
     });
     assert!(trained.iter().all(|params| params == &trained[0] && params != &Params::new()));
+}
+
+fn names(classes: usize) -> Vec<String> {
+    (0..classes).map(|class| format!("class {class}")).collect()
 }

@@ -1,6 +1,6 @@
 //! Losses and schedules against PyTorch (scripts/reference/training.py); metrics against counting by hand.
 
-use eyespot_train::{Loss, Metrics, Schedule, Steps, Targets, roc_auc};
+use eyespot_train::{Loss, Metrics, Schedule, Steps, Targets, balanced_accuracy, roc_auc};
 use serde::Deserialize;
 
 fn reference<T: serde::de::DeserializeOwned>(json: &str) -> Vec<T> {
@@ -197,7 +197,8 @@ fn metrics_count_right() {
     let metrics = Metrics::new(&Loss::CROSS_ENTROPY, &scores, 3, &[0, 0, 0, 1, 1, 2]).unwrap();
     assert_eq!(metrics.confusion, [[2, 1, 0], [0, 1, 1], [0, 1, 0]]);
     assert_eq!(metrics.accuracy, 0.5);
-    assert_eq!(metrics.top5_accuracy, 1.0);
+    assert_eq!(metrics.top5_accuracy, None, "of three classes the five highest are all");
+    assert_eq!((metrics.largest_class(), metrics.largest_class_accuracy), (0, 0.5));
     assert_eq!(metrics.auc, None);
     let figures = (0..3).map(|class| metrics.class(class)).map(|c| (c.precision, c.recall, c.f1, c.support));
     let expected = [(1.0, 2.0 / 3.0, 0.8, 3), (1.0 / 3.0, 0.5, 0.4, 2), (0.0, 0.0, 0.0, 1)];
@@ -210,10 +211,44 @@ fn metrics_count_right() {
     assert!((metrics.loss - ((1.0 + 2.0 / e2).ln() + 1.0)).abs() < 1e-6);
 }
 
+#[derive(Deserialize)]
+struct BalancedCase {
+    confusion: Vec<Vec<usize>>,
+    balanced_accuracy: f64,
+    interval: [f64; 2],
+}
+
+/// scripts/reference/balanced_accuracy.py: the value by scikit-learn, the interval of two classes by statsmodels.
+#[test]
+fn balanced_accuracy_is_scikit_learns_and_its_interval_newcombes() {
+    let cases: Vec<BalancedCase> = reference(include_str!("data/balanced_accuracy.json"));
+    assert!(cases.len() >= 10);
+    for case in cases {
+        let outputs = case.confusion.len();
+        let (mut scores, mut labels) = (Vec::new(), Vec::new());
+        for (label, row) in case.confusion.iter().enumerate() {
+            for (prediction, &count) in row.iter().enumerate() {
+                for _ in 0..count {
+                    scores.extend((0..outputs).map(|class| f32::from(u8::from(class == prediction))));
+                    labels.push(label as u32);
+                }
+            }
+        }
+        let metrics = Metrics::new(&Loss::CROSS_ENTROPY, &scores, outputs, &labels).unwrap();
+        assert_eq!(metrics.confusion, case.confusion);
+        assert!((metrics.balanced_accuracy - case.balanced_accuracy).abs() < 1e-12, "{:?}", case.confusion);
+        let [low, high] = metrics.balanced_accuracy_interval;
+        let [expected_low, expected_high] = case.interval;
+        let off = (low - expected_low).abs().max((high - expected_high).abs());
+        assert!(off < 1e-9, "{:?}: {low}..{high}", case.confusion);
+    }
+    assert_eq!(balanced_accuracy(&[]), (0.0, [0.0, 0.0]));
+}
+
 #[test]
 fn the_fifth_counts_for_top_5_and_the_sixth_does_not() {
     let scores = [6.0, 5.0, 4.0, 3.0, 2.0, 1.0, 0.0].repeat(2);
     let metrics = Metrics::new(&Loss::CROSS_ENTROPY, &scores, 7, &[4, 5]).unwrap();
-    assert_eq!((metrics.top5_accuracy, metrics.accuracy), (0.5, 0.0));
+    assert_eq!((metrics.top5_accuracy, metrics.accuracy), (Some(0.5), 0.0));
     assert!(Metrics::new(&Loss::CROSS_ENTROPY, &[], 7, &[]).is_err());
 }

@@ -4,6 +4,7 @@ mod common;
 
 use common::{INPUTS, Plain, clouds, graph};
 use eyespot_graph::{Graph, Optimizer, Params, initialise};
+use eyespot_system::OwnedFolder;
 use eyespot_train::*;
 use std::time::Duration;
 
@@ -81,12 +82,13 @@ fn run(
     settings: &Settings,
     train: &mut dyn Source,
     validation: Option<&mut dyn Source>,
-    run: Option<&RunFolder>,
+    run: Option<&RunFolder<'_>>,
     told: &mut Told,
 ) -> Result<Outcome, TrainError> {
     let classes = graph.output_shape().elements().max(2);
+    let classes: Vec<String> = (0..classes).map(|class| format!("kind-{class}")).collect();
     let validation = validation.map(|source| source as &mut dyn Source);
-    let job = Job { device: &Plain, graph, params, classes, settings, train, validation, run };
+    let job = Job { device: &Plain, graph, params, classes: &classes, settings, train, validation, run };
     eyespot_train::train(job, told)
 }
 
@@ -103,14 +105,15 @@ fn a_killed_run_resumes_to_the_same_bits() {
         };
         for (at_epoch, at_batch) in [(0, 0), (0, 3), (1, 0), (4, 2), (6, 5)] {
             let folder = tempfile::tempdir().unwrap();
-            let fresh = RunFolder::new(folder.path()).interval(Duration::ZERO);
+            let owned = OwnedFolder::claim(folder.path(), RunFolder::PURPOSE).unwrap();
+            let fresh = RunFolder::new(&owned).interval(Duration::ZERO);
             let mut killed = Killed { inner: clouds(43, 0), at_epoch, at_batch };
             let mut told = Told::default();
             let mut val = clouds(20, 9);
             let stopped =
                 run(&graph, &params, &settings, &mut killed, Some(&mut val), Some(&fresh), &mut told);
             assert!(stopped.is_err());
-            let again = RunFolder::resume(folder.path()).interval(Duration::ZERO);
+            let again = RunFolder::resume(&owned).interval(Duration::ZERO);
             let mut train = clouds(43, 0);
             let resumed =
                 run(&graph, &params, &settings, &mut train, Some(&mut val), Some(&again), &mut told).unwrap();
@@ -120,10 +123,22 @@ fn a_killed_run_resumes_to_the_same_bits() {
             let epochs: Vec<u64> =
                 lines.lines().map(|l| serde_json::from_str::<EpochRecord>(l).unwrap().epoch).collect();
             assert_eq!(epochs, (1..=7).collect::<Vec<_>>());
+            // Byte for byte but for the seconds.
+            let without_seconds = |line: &str| line.split(",\"seconds\"").next().map(str::to_owned);
+            let expected = whole.history.iter().map(|record| serde_json::to_string(record).unwrap());
+            assert!(
+                lines.lines().map(without_seconds).eq(expected.map(|line| without_seconds(&line))),
+                "{lines}"
+            );
             // A finished run has nothing left to do and says the same again.
             let twice =
                 run(&graph, &params, &settings, &mut train, Some(&mut val), Some(&again), &mut told).unwrap();
             assert_eq!(twice.params, whole.params);
+            assert!(
+                told.notices.iter().any(|n| n.contains("finished already, after epoch 7")),
+                "{:?}",
+                told.notices
+            );
         }
     }
 }
@@ -133,18 +148,19 @@ fn a_checkpoint_of_other_settings_or_a_damaged_one_is_refused() {
     let graph = graph(INPUTS, 3, false);
     let params = initialise(&graph, 1);
     let folder = tempfile::tempdir().unwrap();
+    let owned = OwnedFolder::claim(folder.path(), RunFolder::PURPOSE).unwrap();
     let mut told = Told::default();
-    let fresh = RunFolder::new(folder.path());
+    let fresh = RunFolder::new(&owned);
     run(&graph, &params, &settings(), &mut clouds(43, 0), None, Some(&fresh), &mut told).unwrap();
     let other = Settings { seed: 1, ..settings() };
-    let again = RunFolder::resume(folder.path());
+    let again = RunFolder::resume(&owned);
     let error = run(&graph, &params, &other, &mut clouds(43, 0), None, Some(&again), &mut told).unwrap_err();
     assert!(error.to_string().contains("changed: the settings)"), "{error}");
     let others = initialise(&graph, 2);
     let error =
         run(&graph, &others, &settings(), &mut clouds(43, 0), None, Some(&again), &mut told).unwrap_err();
     assert!(error.to_string().contains("changed: the starting weights)"), "{error}");
-    let more = RunFolder::resume(folder.path()).about("the photos", "another.jpg");
+    let more = RunFolder::resume(&owned).about("the photos", "another.jpg");
     let error =
         run(&graph, &params, &settings(), &mut clouds(42, 0), None, Some(&more), &mut told).unwrap_err();
     assert!(error.to_string().contains("changed: the labels and the photos)"), "{error}");
@@ -156,6 +172,35 @@ fn a_checkpoint_of_other_settings_or_a_damaged_one_is_refused() {
             run(&graph, &params, &settings(), &mut clouds(43, 0), None, Some(&again), &mut told).unwrap_err();
         assert!(error.to_string().contains("can't be resumed"), "{error}");
     }
+}
+
+/// The checksum covers weights, optimizer and state: a flipped bit anywhere is found and never resumed from.
+#[test]
+fn a_checkpoint_with_a_flipped_bit_is_refused() {
+    let graph = graph(INPUTS, 3, false);
+    let params = initialise(&graph, 1);
+    let folder = tempfile::tempdir().unwrap();
+    let mut told = Told::default();
+    let owned = OwnedFolder::claim(folder.path(), RunFolder::PURPOSE).unwrap();
+    let fresh = RunFolder::new(&owned);
+    run(&graph, &params, &settings(), &mut clouds(43, 0), None, Some(&fresh), &mut told).unwrap();
+    let path = folder.path().join("last.checkpoint");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let again = RunFolder::resume(&owned);
+    let resume =
+        |told: &mut Told| run(&graph, &params, &settings(), &mut clouds(43, 0), None, Some(&again), told);
+    resume(&mut told).unwrap();
+    let undamaged = bytes.clone();
+    for place in (0..bytes.len()).step_by(7) {
+        let bit = 1 << (place / 7 % 8);
+        bytes[place] ^= bit;
+        std::fs::write(&path, &bytes).unwrap();
+        let error = resume(&mut told).unwrap_err().to_string();
+        assert!(error.contains("can't be resumed"), "byte {place}: {error}");
+        bytes[place] ^= bit;
+    }
+    std::fs::write(&path, undamaged).unwrap();
+    resume(&mut told).unwrap();
 }
 
 #[test]
@@ -221,7 +266,8 @@ fn divergence_is_explained_and_the_last_good_checkpoint_stays() {
     let graph = graph(INPUTS, 3, false);
     let params = initialise(&graph, 1);
     let folder = tempfile::tempdir().unwrap();
-    let fresh = RunFolder::new(folder.path()).interval(Duration::ZERO);
+    let owned = OwnedFolder::claim(folder.path(), RunFolder::PURPOSE).unwrap();
+    let fresh = RunFolder::new(&owned).interval(Duration::ZERO);
     // Two good epochs, then a rate beyond all bounds.
     let wild = Settings {
         learning_rate: 0.1,
@@ -237,7 +283,7 @@ fn divergence_is_explained_and_the_last_good_checkpoint_stays() {
     assert!(matches!(error, TrainError::NotFinite { epoch: 3, batches: 6, .. }), "{error}");
     assert!(error.to_string().contains("learning rate"), "{error}");
     // Resumed, it goes on behind the second epoch, into the same wall.
-    let again = RunFolder::resume(folder.path());
+    let again = RunFolder::resume(&owned);
     let mut told = Told::default();
     let error = run(&graph, &params, &wild, &mut clouds(43, 0), None, Some(&again), &mut told).unwrap_err();
     assert!(matches!(error, TrainError::NotFinite { epoch: 3, .. }), "{error}");
@@ -273,6 +319,28 @@ fn patience_stops_and_the_best_weights_are_kept() {
     assert!(outcome.history.iter().all(|e| e.val_accuracy <= best.val_accuracy));
 }
 
+/// Nothing gets better after the first validation, at epoch 5: the first one that is 8 epochs or more behind it is that
+/// of epoch 15.
+#[test]
+fn patience_counts_epochs_where_validations_are_rare() {
+    let graph = graph(INPUTS, 3, false);
+    let params = initialise(&graph, 1);
+    let settings = Settings {
+        epochs: 200,
+        record_every: 5,
+        patience: Some(8),
+        learning_rate: 1e-30,
+        schedule: Schedule::Constant,
+        ema_decay: None,
+        warmup_epochs: 0.0,
+        ..settings()
+    };
+    let mut told = Told::default();
+    let (mut train, mut val) = (clouds(43, 0), clouds(20, 9));
+    let outcome = run(&graph, &params, &settings, &mut train, Some(&mut val), None, &mut told).unwrap();
+    assert_eq!((outcome.best_epoch, outcome.epochs, outcome.stopped_early), (5, 15, true));
+}
+
 #[test]
 fn uneven_classes_are_told() {
     let graph = graph(INPUTS, 3, false);
@@ -280,8 +348,10 @@ fn uneven_classes_are_told() {
     let mut source = InMemory::new(vec![0.1; 30 * INPUTS], labels, INPUTS, 1).unwrap();
     let mut told = Told::default();
     run(&graph, &initialise(&graph, 1), &settings(), &mut source, None, None, &mut told).unwrap();
-    assert!(told.notices.iter().any(|n| n.contains("26") && n.contains("balance")), "{:?}", told.notices);
-    assert!(told.notices.iter().any(|n| n.contains("class 2 has no image")), "{:?}", told.notices);
+    let uneven = "the largest class, kind-0, has 26 images, the smallest, kind-1, 4";
+    let told_so = told.notices.iter().any(|n| n.contains(uneven) && n.contains("--balance weights"));
+    assert!(told_so, "{:?}", told.notices);
+    assert!(told.notices.iter().any(|n| n.contains("the class kind-2 has no image")), "{:?}", told.notices);
 }
 
 #[test]

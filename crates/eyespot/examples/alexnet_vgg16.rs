@@ -65,7 +65,7 @@ fn learn(network: &str, data: &Data, epochs: u64) -> anyhow::Result<Vec<(f64, f6
         device: &Cpu::new(0),
         graph: &graph,
         params: &initialise(&graph, 0),
-        classes,
+        classes: &data.classes,
         settings: &settings,
         train: &mut data.seen.source()?,
         validation: Some(&mut data.new.source()?),

@@ -5,7 +5,6 @@
 //! FOLDER holds MNIST's four IDX files, plain or `.gz`; by default it is `mnist` in the folder `EYESPOT_TEST_DATA`, or
 //! `../shared/data/mnist`. See `docs/course/06-lenet5.md`.
 
-use anyhow::Context;
 use eyespot::{
     AugmentKind, BatchSize, Cache, Classifier, EpochRecord, Listener, OptimizerKind, ScheduleKind, Training,
 };
@@ -54,9 +53,6 @@ fn main() -> anyhow::Result<()> {
 /// gives the validation error (%) of each epoch.
 fn learn(network: &str, mnist: &Path, seed: u64, epochs: u64) -> anyhow::Result<Vec<(f64, f64)>> {
     let run = Path::new(FOLDER).join(network);
-    if run.exists() {
-        std::fs::remove_dir_all(&run).with_context(|| format!("can't replace {}", run.display()))?;
-    }
     let start = Instant::now();
     let trained = Training::new(mnist)
         .model(network)
@@ -68,6 +64,7 @@ fn learn(network: &str, mnist: &Path, seed: u64, epochs: u64) -> anyhow::Result<
         .set(|o| (o.schedule, o.ema) = (Some(ScheduleKind::OneCycle), Some(0.998)))
         .cache(Cache::None)
         .output(&run)
+        .replace(true)
         .run(&mut Printed)?;
     let seconds = start.elapsed().as_secs_f64();
     let test = Classifier::load(&run)?.batch(64).evaluate(mnist)?;

@@ -13,7 +13,7 @@ use anyhow::Context;
 use eyespot_cpu::Cpu;
 use eyespot_data::{Fit, Transform};
 use eyespot_figure::{Chart, Mark, save_png};
-use eyespot_formats::{fit_weights, read_weights};
+use eyespot_formats::WeightsFile;
 use eyespot_graph::{Device, Graph, Inference, Optimizer, Params, Shape, initialise, zoo};
 use eyespot_train::{
     BatchDone, BatchSize, EpochRecord, InMemory, Job, Loss, Observer, Schedule, Settings, train,
@@ -45,7 +45,7 @@ fn main() -> anyhow::Result<()> {
     let graph = zoo::build("resnet50", 1, None)?;
     let (backbone, head) = graph.split(graph.features)?;
     let params = match weights {
-        Some(file) => fit_weights(&graph, read_weights(&file)?, true)?.over(initialise(&graph, 0)),
+        Some(file) => WeightsFile::open(&file)?.fit(&graph, true)?.over(initialise(&graph, 0)),
         None => learned_elsewhere(&device, quick)?,
     };
     let mut frozen = device.inference(&backbone, &params, 16)?;
@@ -95,8 +95,8 @@ fn learn(
     observer: &mut dyn Observer,
 ) -> anyhow::Result<Params> {
     let train_on: &mut InMemory = &mut pictures.source()?;
-    let job =
-        Job { device, graph, params, classes: 2, settings, train: train_on, validation: None, run: None };
+    let classes = &["label 0", "label 1"].map(String::from);
+    let job = Job { device, graph, params, classes, settings, train: train_on, validation: None, run: None };
     Ok(train(job, observer)?.params)
 }
 

@@ -30,12 +30,10 @@ fn main() -> anyhow::Result<()> {
     let at_hand = at_hand.map(|data| data.join("weights/squeezenet1_1.safetensors"));
     let weights = weights.or(at_hand.filter(|file| file.exists()));
     let folder = Path::new(FOLDER);
-    if folder.exists() {
-        std::fs::remove_dir_all(folder)?; // an earlier comparison
-    }
     let pictures = match pictures {
         Some(pictures) => pictures,
-        None => drawn(&folder.join("pictures"), if quick { (6, 1) } else { (100, 25) })?,
+        None if quick => drawn(&folder.join("few-pictures"), (6, 1))?,
+        None => drawn(&folder.join("pictures"), (100, 25))?,
     };
 
     let new = || Training::new(&pictures);
@@ -53,7 +51,7 @@ fn main() -> anyhow::Result<()> {
         println!("{name}: learns");
         let (run, began) = (folder.join(name), Instant::now());
         // Nothing is kept between two runs of the example, so that each shows the time it takes.
-        let training = training.output(&run).set(|o| o.cache = Some(eyespot::Cache::None));
+        let training = training.output(&run).replace(true).set(|o| o.cache = Some(eyespot::Cache::None));
         let trained = if quick { training.epochs(1) } else { training }.run(&mut ())?;
         println!(
             "{name}: {} epochs in {:.0} s, {:.1} % of {} new pictures right",

@@ -1,16 +1,18 @@
 //! A trained network with all it takes to name pictures.
 
 use crate::classes::Classes;
-use crate::evaluation::{Scored, Unreadable};
+use crate::evaluation::{Scored, Unreadable, readable_classes};
+use crate::labelled::Labelled;
 use crate::network::{find, input_shape};
-use crate::runner::{Runner, read_picture};
+use crate::runner::{Runner, finite, read_picture};
 use crate::set_aside::SetAside;
-use crate::{Error, Evaluation, PathPrediction, Prediction};
-use eyespot_data::{Batch, Dataset, Loader, Sample, SplitOptions, Transform};
-use eyespot_formats::{ModelFile, fit_weights, read_weights};
+use crate::{Error, Evaluation, PathPrediction, Prediction, weights};
+use eyespot_data::{Batch, Loader, Transform};
+use eyespot_formats::{Fingerprint, ModelFile};
 use eyespot_graph::{Graph, Shape, zoo};
 use eyespot_train::Loss;
 use image::RgbImage;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Names pictures.
@@ -23,10 +25,14 @@ use std::path::{Path, PathBuf};
 /// ```
 pub struct Classifier {
     runner: Runner,
-    classes: Classes,
+    pub(crate) classes: Classes,
     loss: Loss,
-    set_aside: Option<SetAside>,
+    pub(crate) set_aside: Option<SetAside>,
+    /// The images it learned from, by content; empty where they aren't known.
+    pub(crate) learned_from: BTreeSet<Fingerprint>,
+    pub(crate) include_training: bool,
     top_k: usize,
+    notices: Vec<String>,
 }
 
 impl Classifier {
@@ -43,7 +49,8 @@ impl Classifier {
         };
         let runner = Runner::new(model.graph, model.params, transform)?;
         let set_aside = SetAside::read(&model_path(path.as_ref())?);
-        Ok(Self { set_aside, ..Self::new(runner, Classes::new(model.classes), loss) })
+        let learned_from = model.learned_from;
+        Ok(Self { set_aside, learned_from, ..Self::new(runner, Classes::new(model.classes), loss) })
     }
 
     /// A network of the zoo with published weights, the file with its classes (a class a line in the order of the
@@ -63,13 +70,27 @@ impl Classifier {
         let (height, width) = transform.crop;
         let shape = Shape::map(transform.channels(), height as usize, width as usize);
         let graph = zoo::build(network.name, classes.len(), Some(shape))?;
-        let fitted = fit_weights(&graph, read_weights(weights.as_ref())?, false)
-            .map_err(|e| Error::file(weights.as_ref(), e))?;
-        Ok(Self::new(Runner::new(graph, fitted.params, transform)?, classes, Loss::CROSS_ENTROPY))
+        let fitted = weights::fit(&weights::open(weights.as_ref())?, &graph, false)?;
+        let runner = Runner::new(graph, fitted.params, transform)?;
+        Ok(Self { notices: fitted.notices, ..Self::new(runner, classes, Loss::CROSS_ENTROPY) })
     }
 
     fn new(runner: Runner, classes: Classes, loss: Loss) -> Self {
-        Self { runner, classes, loss, set_aside: None, top_k: 5 }
+        Self {
+            runner,
+            classes,
+            loss,
+            set_aside: None,
+            learned_from: BTreeSet::new(),
+            include_training: false,
+            top_k: 5,
+            notices: Vec::new(),
+        }
+    }
+
+    /// What one should know about the weights, a sentence each: which set of them was taken, what was left out.
+    pub fn notices(&self) -> &[String] {
+        &self.notices
     }
 
     /// Computes on this many threads; 0, the default, takes all cores. The result doesn't depend on it.
@@ -78,9 +99,22 @@ impl Classifier {
         self
     }
 
+    /// Whether a damaged picture that could be read in part counts as one that can't be read; by default it doesn't, and
+    /// the damage is noted.
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.runner = self.runner.strict(strict);
+        self
+    }
+
     /// Names this many classes per picture; default 5.
     pub fn top_k(mut self, k: usize) -> Self {
         self.top_k = k.max(1);
+        self
+    }
+
+    /// Also measures images that the model learned from. How well it knows those says little about new ones.
+    pub fn include_training(mut self, include: bool) -> Self {
+        self.include_training = include;
         self
     }
 
@@ -134,7 +168,8 @@ impl Classifier {
     /// # Ok::<(), eyespot::Error>(())
     /// ```
     pub fn predict(&self, picture: &RgbImage) -> Result<Prediction, Error> {
-        Ok(self.prediction(&self.runner.picture(picture)?))
+        let scores = self.runner.picture(picture)?;
+        Ok(self.prediction(finite(&scores).map_err(|why| Error::Picture(format!("the picture {why}")))?))
     }
 
     /// Names any number of pictures: files, folders (with all that lies in them) and globs. Pictures are read and
@@ -159,17 +194,21 @@ impl Classifier {
     fn named(&self, batch: Batch, scores: Result<Vec<f32>, Error>) -> Vec<PathPrediction> {
         let outputs = self.graph().output_shape().elements();
         let label = |path: &Path| self.classes.of_picture(path).map(|i| self.classes.names()[i].clone());
-        let predicted = batch.paths.into_iter().enumerate().map(|(i, path)| {
+        let notes = crate::runner::notes_of(&batch);
+        let predicted = batch.paths.into_iter().zip(notes).enumerate().map(|(i, (path, notes))| {
             let result = match &scores {
-                Ok(scores) => Ok(self.prediction(&scores[i * outputs..(i + 1) * outputs])),
+                Ok(scores) => {
+                    finite(&scores[i * outputs..(i + 1) * outputs]).map(|scores| self.prediction(scores))
+                }
                 Err(error) => Err(error.to_string()),
             };
-            PathPrediction { label: label(&path), path, result }
+            PathPrediction { label: label(&path), path, result, notes }
         });
         let failed = batch.failures.into_iter().map(|failure| PathPrediction {
             label: label(&failure.path),
             path: failure.path,
             result: Err(failure.cause.to_string()),
+            notes: Vec::new(),
         });
         predicted.chain(failed).collect()
     }
@@ -184,42 +223,50 @@ impl Classifier {
         Prediction::new(self.classes.names(), &probabilities, &logits, self.top_k)
     }
 
-    /// Measures the classifier on labelled pictures: the test part of the data, else the validation part, else all. Of
-    /// the very photos that its run divided itself, only those are taken that it didn't learn from.
+    /// Measures the classifier on labelled images: the test part of the data, else the validation part, else all.
+    /// Images that the model learned from are known by their content and left out, wherever they lie and whatever they
+    /// are called; [`Evaluation::left_out`] counts them.
     ///
     /// # Errors
-    /// Data that can't be found, or whose classes the classifier doesn't know.
+    /// Data that can't be found, or whose classes the classifier doesn't know; a class none of whose images can be
+    /// read.
     pub fn evaluate(&self, data: impl AsRef<Path>) -> Result<Evaluation, Error> {
-        let (samples, notices) = self.labelled(data.as_ref())?;
+        self.measure(Some(data.as_ref()))
+    }
+
+    /// Measures the classifier on the images that its run was validated by.
+    ///
+    /// # Errors
+    /// A model without its run folder, or images that are no longer where they were.
+    pub fn evaluate_own(&self) -> Result<Evaluation, Error> {
+        self.measure(None)
+    }
+
+    fn measure(&self, data: Option<&Path>) -> Result<Evaluation, Error> {
+        let Labelled { samples, left_out, notices } = self.labelled(data)?;
         let order = (0..samples.len()).collect();
-        let mut scored = Scored::default();
+        self.runner.prepare()?;
+        let outputs = self.graph().output_shape().elements();
+        let mut scored = Scored { left_out, ..Scored::default() };
         for batch in Loader::new(&samples, order, self.runner.loading())? {
             let batch = batch?;
-            scored.scores.extend(self.runner.run(&batch.inputs, batch.len())?);
-            scored.labels.extend(batch.labels.iter().map(|&label| label as u32));
-            scored.paths.extend(batch.paths);
+            let scores = self.runner.run(&batch.inputs, batch.len())?;
+            scored.noted.extend(batch.notes.into_iter().map(|n| Unreadable::new(n.path, &n.note)));
+            for ((scores, &label), path) in scores.chunks_exact(outputs).zip(&batch.labels).zip(batch.paths) {
+                match finite(scores) {
+                    Ok(scores) => {
+                        scored.scores.extend(scores);
+                        scored.labels.push(label as u32);
+                        scored.paths.push(path);
+                    }
+                    Err(error) => scored.unreadable.push(Unreadable { path, error }),
+                }
+            }
             let unreadable = batch.failures.into_iter().map(|f| Unreadable::new(f.path, &f.cause));
             scored.unreadable.extend(unreadable);
         }
+        readable_classes(self.classes(), &samples, &scored.unreadable)?;
         scored.measure(self, notices)
-    }
-
-    /// The pictures to measure by, labelled with this classifier's classes, and what one should know about them.
-    pub(crate) fn labelled(&self, data: &Path) -> Result<(Vec<Sample>, Vec<String>), Error> {
-        let options = SplitOptions {
-            validation: 0.0,
-            classes: Some(self.classes.names().to_vec()),
-            aliases: self.classes.aliases(),
-            ..SplitOptions::default()
-        };
-        let mut dataset = Dataset::open(data, &options)?;
-        let mut samples = dataset.evaluation();
-        if let Some(set_aside) = &self.set_aside {
-            let (only, notice) = set_aside.only(&dataset.path, samples);
-            samples = only;
-            dataset.notices.extend(notice);
-        }
-        Ok((samples, dataset.notices))
     }
 
     pub(crate) fn loss(&self) -> &Loss {
@@ -255,8 +302,9 @@ pub(crate) fn preset(network: &zoo::Network) -> Transform {
 pub(crate) fn read_model(path: &Path) -> Result<(ModelFile, Transform), Error> {
     let path = model_path(path)?;
     let mut model = ModelFile::read(&path)?;
-    let transform = serde_json::from_value(model.transform.take())
+    let transform: Transform = serde_json::from_value(model.transform.take())
         .map_err(|e| Error::file(&path, format!("its transform is damaged: {e}")))?;
+    transform.validate().map_err(|e| Error::file(&path, format!("its transform can't be used: {e}")))?;
     Ok((model, transform))
 }
 

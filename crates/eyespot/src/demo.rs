@@ -3,8 +3,10 @@
 use crate::options::Cache;
 use crate::{Classifier, Error, Listener, PathPrediction, Trained, Training};
 use eyespot_data::drawn::{KINDS, draw};
-use eyespot_figure::{Cell, Grid, save_png};
+use eyespot_figure::{Cell, Grid, check_png, is_figure, save_png};
+use eyespot_system::OwnedFolder;
 use image::Rgb;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 pub use eyespot_data::drawn::Factors;
@@ -50,17 +52,24 @@ const SIDE: u32 = 96;
 const SHOWN: usize = 6;
 
 impl Demo {
-    /// Draws the pictures, trains on them and names some, all into `folder`, which is emptied of an earlier demo.
+    /// Draws the pictures, trains on them and names some, all into `folder`. What an earlier demo left there is
+    /// replaced.
     ///
     /// # Errors
-    /// A folder that can't be written.
+    /// A folder that holds anything else, or that can't be written; factors that are all 0.
     pub fn run(&self, folder: &Path, listener: &mut dyn Listener) -> Result<DemoResult, Error> {
-        let (pictures, run) = (folder.join("pictures"), folder.join("run"));
-        for old in [&pictures, &run] {
-            if old.exists() {
-                std::fs::remove_dir_all(old).map_err(|e| Error::file(old, e))?;
-            }
+        if self.factors == Factors::all(0.0) {
+            return Err(Error::Usage(
+                "nothing varies, so that all pictures of a kind are the same one and there is nothing to learn; give \
+                 one factor a strength above 0, such as --vary viewpoint=0.5"
+                    .to_owned(),
+            ));
         }
+        let owned = OwnedFolder::claim(folder, "demo")?;
+        let (pictures, run) = (owned.path().join("pictures"), owned.path().join("run"));
+        let contact_sheet = owned.path().join("contact-sheet.png");
+        check_png(&contact_sheet)?;
+        remove_drawn(&pictures)?;
         self.draw(&pictures)?;
         let side = SIDE;
         let trained = Training::new(&pictures)
@@ -69,6 +78,7 @@ impl Demo {
             .seed(self.seed)
             .threads(self.threads)
             .output(&run)
+            .replace(true)
             .cache(Cache::None)
             .set(|o| (o.crop, o.resize) = (Some(side), Some(side)))
             .run(listener)?;
@@ -79,7 +89,6 @@ impl Demo {
         });
         let predictions: Vec<PathPrediction> =
             classifier.predict_paths(some.filter(|path| path.exists()))?.collect();
-        let contact_sheet = folder.join("contact-sheet.png");
         let title = format!("Validation accuracy {:.1} %", 100.0 * trained.accuracy.unwrap_or(0.0));
         sheet(title, &predictions, &contact_sheet)?;
         Ok(DemoResult { pictures, contact_sheet, trained, predictions })
@@ -102,6 +111,36 @@ impl Demo {
         }
         Ok(())
     }
+}
+
+/// Removes the pictures of an earlier demo, if there is nothing else among them: what somebody put there would be learned
+/// from.
+fn remove_drawn(pictures: &Path) -> Result<(), Error> {
+    let mut drawn = Vec::new();
+    let mut folders = vec![pictures.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == ErrorKind::NotFound => continue,
+            Err(e) => return Err(Error::file(&folder, e)),
+        };
+        for entry in entries {
+            let entry = entry.map_err(|e| Error::file(&folder, e))?;
+            let path = entry.path();
+            match entry.file_type().map_err(|e| Error::file(&path, e))? {
+                kind if kind.is_dir() => folders.push(path),
+                kind if kind.is_file() && is_figure(&path) => drawn.push(path),
+                _ => {
+                    return Err(Error::file(
+                        &path,
+                        "isn't of the demo, so the demo's pictures aren't drawn anew; move it elsewhere, or choose \
+                         another folder",
+                    ));
+                }
+            }
+        }
+    }
+    drawn.iter().try_for_each(|path| std::fs::remove_file(path).map_err(|e| Error::file(path, e)))
 }
 
 /// The pictures under what they were named, mistakes framed in red.

@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::network::Network;
-use crate::runner::{Runner, read_picture};
+use crate::runner::{Runner, finite, read_picture};
 use eyespot_data::features::{Features, UnknownFeature};
 use eyespot_data::{Batch, Transform};
 use eyespot_graph::{Builder, Params, Shape, zoo};
@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 /// ```
 pub struct Embedder {
     runner: Runner,
+    notices: Vec<String>,
 }
 
 /// A file and the vector that describes it.
@@ -31,6 +32,8 @@ pub struct PathEmbedding {
     pub path: PathBuf,
     /// The vector, or why the picture can't be read.
     pub result: Result<Vec<f32>, String>,
+    /// What is to be said about a file that was read, such as that it is damaged; mostly nothing.
+    pub notes: Vec<String>,
 }
 
 impl Embedder {
@@ -69,12 +72,17 @@ impl Embedder {
         let transform = Transform::of_features(features);
         // The transform does it all; the network hands its numbers on.
         let graph = Builder::new("features", Shape::Vector(transform.len())).finish()?;
-        Ok(Self { runner: Runner::new(graph, Params::new(), transform)? })
+        Ok(Self { runner: Runner::new(graph, Params::new(), transform)?, notices: Vec::new() })
     }
 
-    fn of_network(Network { graph, params, transform }: Network) -> Result<Self, Error> {
+    fn of_network(Network { graph, params, transform, notices }: Network) -> Result<Self, Error> {
         let graph = zoo::backbone(&graph)?;
-        Ok(Self { runner: Runner::new(graph, params, transform)? })
+        Ok(Self { runner: Runner::new(graph, params, transform)?, notices })
+    }
+
+    /// What one should know about the weights, a sentence each: which set of them was taken, what was left out.
+    pub fn notices(&self) -> &[String] {
+        &self.notices
     }
 
     /// How pictures are made ready.
@@ -103,6 +111,13 @@ impl Embedder {
         self
     }
 
+    /// Whether a damaged picture that could be read in part counts as one that can't be read; by default it doesn't, and
+    /// the damage is noted.
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.runner = self.runner.strict(strict);
+        self
+    }
+
     /// How many numbers describe a picture.
     #[allow(clippy::len_without_is_empty)] // there is always one
     pub fn len(&self) -> usize {
@@ -114,7 +129,9 @@ impl Embedder {
     /// # Errors
     /// A picture the transform can't handle, such as an empty one.
     pub fn embed(&self, picture: &RgbImage) -> Result<Vec<f32>, Error> {
-        self.runner.picture(picture)
+        let vector = self.runner.picture(picture)?;
+        finite(&vector).map_err(|why| Error::Picture(format!("the picture {why}")))?;
+        Ok(vector)
     }
 
     /// The vector of the picture in a file.
@@ -138,11 +155,17 @@ impl Embedder {
     /// A batch's pictures, then its files that can't be read.
     fn embedded(&self, batch: Batch, vectors: Result<Vec<f32>, Error>) -> Vec<PathEmbedding> {
         let row = |i: usize| match &vectors {
-            Ok(vectors) => Ok(vectors[i * self.len()..(i + 1) * self.len()].to_vec()),
+            Ok(vectors) => finite(&vectors[i * self.len()..(i + 1) * self.len()]).map(<[f32]>::to_vec),
             Err(error) => Err(error.to_string()),
         };
-        let done = batch.paths.into_iter().enumerate().map(|(i, path)| (path, row(i)));
-        let failed = batch.failures.into_iter().map(|f| (f.path, Err(f.cause.to_string())));
-        done.chain(failed).map(|(path, result)| PathEmbedding { path, result }).collect()
+        let notes = crate::runner::notes_of(&batch);
+        let done = batch.paths.into_iter().zip(notes).enumerate();
+        let done = done.map(|(i, (path, notes))| PathEmbedding { path, result: row(i), notes });
+        let failed = batch.failures.into_iter().map(|failure| PathEmbedding {
+            path: failure.path,
+            result: Err(failure.cause.to_string()),
+            notes: Vec::new(),
+        });
+        done.chain(failed).collect()
     }
 }

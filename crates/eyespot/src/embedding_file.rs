@@ -2,7 +2,7 @@
 
 use crate::Error;
 use eyespot_formats::NpyWriter;
-use eyespot_system::AtomicFile;
+use eyespot_system::{AtomicFile, printable_path};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -21,33 +21,48 @@ enum Table {
 }
 
 impl EmbeddingFile {
-    /// Begins a table of vectors of `length` numbers.
+    /// Begins a table of vectors of `length` numbers, which will replace one that stands at `path`.
     ///
     /// # Errors
     /// Another ending, or a place that can't be written.
     pub fn create(path: impl AsRef<Path>, length: usize) -> Result<Self, Error> {
-        let path = path.as_ref().to_owned();
-        let failed = |e: io::Error| Error::file(&path, format!("can't be written: {e}"));
+        Self::begin(path.as_ref(), length, AtomicFile::create)
+    }
+
+    /// Begins a table of vectors of `length` numbers that mustn't exist yet.
+    ///
+    /// # Errors
+    /// As [`EmbeddingFile::create`], and [`Error::Exists`].
+    pub fn create_new(path: impl AsRef<Path>, length: usize) -> Result<Self, Error> {
+        Self::begin(path.as_ref(), length, AtomicFile::create_new)
+    }
+
+    fn begin(
+        path: &Path,
+        length: usize,
+        create: impl Fn(&Path) -> io::Result<AtomicFile>,
+    ) -> Result<Self, Error> {
+        let create = |path: &Path| create(path).map_err(|e| Error::writing(path, e));
         let table = match path.extension().and_then(|e| e.to_str()) {
             Some("csv") => {
-                let mut csv = csv::Writer::from_writer(AtomicFile::create(&path).map_err(failed)?);
+                let mut csv = csv::Writer::from_writer(create(path)?);
                 let names = (0..length).map(|i| format!("f{i}"));
                 let header = std::iter::once("path".to_owned()).chain(names);
-                csv.write_record(header).map_err(|e| failed(e.into()))?;
+                csv.write_record(header).map_err(|e| Error::writing(path, e.into()))?;
                 Table::Csv(Box::new(csv))
             }
-            Some("npy") => Table::Npy(
-                Box::new(NpyWriter::create(&path, length).map_err(failed)?),
-                AtomicFile::create(&Self::paths_beside(&path)).map_err(failed)?,
-            ),
+            Some("npy") => {
+                let npy = NpyWriter::new(create(path)?, length).map_err(|e| Error::writing(path, e))?;
+                Table::Npy(Box::new(npy), create(&Self::paths_beside(path))?)
+            }
             _ => {
                 return Err(Error::Usage(format!(
                     "{}: the ending says how vectors are written; call the file .npy (for NumPy) or .csv",
-                    path.display()
+                    printable_path(path)
                 )));
             }
         };
-        Ok(Self { path, table })
+        Ok(Self { path: path.to_owned(), table })
     }
 
     /// The list of paths beside a `.npy` file.
@@ -77,26 +92,37 @@ impl EmbeddingFile {
 
     /// Puts the table at its path; returns the files that there are now.
     ///
+    /// A `.npy` file and its paths come from one run at any moment: both are whole and on the disk before either takes
+    /// its place, so a full disk leaves the old ones; the old paths go first and the new ones come last, so a power cut
+    /// in between leaves numbers without paths, never with those of other pictures.
+    ///
     /// # Errors
     /// What the system says.
     pub fn finish(self) -> Result<Vec<PathBuf>, Error> {
         let Self { path, table } = self;
-        let failed = |e: io::Error| Error::file(&path, format!("can't be written: {e}"));
+        let failed = |e: io::Error| Error::writing(&path, e);
         match table {
             Table::Csv(csv) => {
                 csv.into_inner().map_err(|e| failed(e.into_error()))?.commit().map_err(failed)?;
                 Ok(vec![path])
             }
-            Table::Npy(npy, paths) => {
-                paths.commit().map_err(failed)?;
-                npy.finish().map_err(failed)?;
+            Table::Npy(npy, mut paths) => {
                 let beside = Self::paths_beside(&path);
+                let failed_beside = |e: io::Error| Error::writing(&beside, e);
+                let mut numbers = npy.seal().map_err(failed)?;
+                numbers.sync().map_err(failed)?;
+                paths.sync().map_err(failed_beside)?;
+                if numbers.replaces() && beside.exists() {
+                    std::fs::remove_file(&beside).map_err(failed_beside)?;
+                }
+                numbers.commit().map_err(failed)?;
+                paths.commit().map_err(failed_beside)?;
                 Ok(vec![path, beside])
             }
         }
     }
 
     fn failed(&self, error: io::Error) -> Error {
-        Error::file(&self.path, format!("can't be written: {error}"))
+        Error::writing(&self.path, error)
     }
 }

@@ -28,11 +28,17 @@ pub enum Error {
     /// A figure that can't be drawn or written.
     #[error(transparent)]
     Figure(#[from] eyespot_figure::FigureError),
+    /// A file in the way of one that is to be written.
+    #[error("{} exists; choose another name, or replace it with --overwrite", eyespot_system::printable_path(.0))]
+    Exists(PathBuf),
+    /// A folder that eyespot can't call its own.
+    #[error(transparent)]
+    Folder(#[from] eyespot_system::FolderError),
     /// Pictures that can't be used.
     #[error("{0}")]
     Picture(String),
     /// A file or folder.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {reason}", eyespot_system::printable_path(path))]
     File {
         /// Which one.
         path: PathBuf,
@@ -44,7 +50,25 @@ pub enum Error {
 impl Error {
     /// Whether the call itself was wrong, not something on the way.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Usage(_) | Self::Train(eyespot_train::TrainError::Settings(_)))
+        use eyespot_figure::FigureError;
+        use eyespot_system::FolderError;
+        use eyespot_train::TrainError;
+        matches!(
+            self,
+            Self::Usage(_)
+                | Self::Exists(_)
+                | Self::Train(TrainError::Settings(_))
+                | Self::Figure(FigureError::Exists(_))
+                | Self::Folder(FolderError::NotOurs(_) | FolderError::OtherPurpose { .. })
+        )
+    }
+
+    /// Why a file can't be written.
+    pub fn writing(path: &Path, error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::AlreadyExists => Self::Exists(path.to_owned()),
+            _ => Self::file(path, format!("can't be written: {error}")),
+        }
     }
 
     pub(crate) fn file(path: &Path, reason: impl ToString) -> Self {

@@ -4,6 +4,7 @@ use crate::{Error, Network, closest};
 use eyespot_cpu::Cpu;
 use eyespot_figure::{Cell, Chart, Grid, Mark, Size, below, beside, draw_text, grey, signed};
 use eyespot_graph::{Device, Node, NodeId, Op, Shape};
+use eyespot_system::printable;
 use image::{Rgb, RgbImage, imageops};
 use std::collections::BTreeSet;
 
@@ -195,7 +196,7 @@ impl Network {
             Some(known) => format!("did you mean `{known}`?"),
             None => format!("it has {all}"),
         };
-        Error::Usage(format!("{} has no layer `{name}`; {hint}", self.graph.name))
+        Error::Usage(format!("{} has no layer `{}`; {hint}", printable(&self.graph.name), printable(name)))
     }
 }
 
@@ -290,7 +291,7 @@ mod tests {
         let weight = Tensor::from_shape_vec(&[filters, 1, 3, 3][..], (0..filters * 9).map(weight).collect());
         let mut params = Params::new();
         params.insert("conv.weight".to_owned(), weight.expect("fits"));
-        Network { graph, params, transform: Transform::unscaled(4, 4, 1) }
+        Network { graph, params, transform: Transform::unscaled(4, 4, 1), notices: Vec::new() }
     }
 
     /// Where cell `index` begins.

@@ -14,6 +14,7 @@
 //! pictures by vectors for other tools; a [`Network`] shows what is inside.
 
 mod bench;
+mod bounds;
 mod classes;
 mod classifier;
 mod demo;
@@ -21,25 +22,29 @@ mod embedder;
 mod embedding_file;
 mod error;
 mod evaluation;
+mod labelled;
 mod layer_figures;
 mod network;
 mod options;
 mod prediction;
+mod remarks;
 mod robustness;
 mod runner;
 mod set_aside;
 mod suggest;
 mod training;
+mod weights;
 
 pub use bench::{Bench, BenchMode, BenchResult, LayerSpeed};
+pub use bounds::Bounds;
 pub use classifier::Classifier;
 pub use demo::{Demo, DemoResult, Factors};
 pub use embedder::{Embedder, PathEmbedding};
 pub use embedding_file::EmbeddingFile;
 pub use error::Error;
-pub use evaluation::{ClassEvaluation, Evaluation, Mistake, Unreadable};
+pub use evaluation::{ClassEvaluation, Evaluation, LeftOut, Mistake, Selective, Unreadable};
 pub use eyespot_data::{Fit, PICTURE_THREAD, Transform};
-pub use eyespot_figure::save_png;
+pub use eyespot_figure::{check_png, overwrite_png, save_png};
 pub use eyespot_train::{BatchDone, ClassMetrics, EpochRecord, Metrics};
 pub use network::{Network, network, network_names, preset};
 pub use options::{

@@ -1,10 +1,10 @@
 //! Networks by name or from a file.
 
 use crate::classifier::{preset as preset_of, read_model};
-use crate::{Error, closest};
+use crate::{Error, closest, weights};
 use eyespot_data::Transform;
-use eyespot_formats::{fit_weights, read_weights};
-use eyespot_graph::{Graph, Params, Shape, zoo};
+use eyespot_graph::{Graph, Params, Shape, initialise, zoo};
+use eyespot_system::printable;
 use std::path::Path;
 
 /// A network of the zoo by name.
@@ -17,7 +17,7 @@ pub(crate) fn find(name: &str) -> Result<&'static zoo::Network, Error> {
             Some(known) => format!("did you mean `{known}`?"),
             None => format!("known: {}", zoo::names().join(", ")),
         };
-        Error::Usage(format!("there is no network called `{name}`; {hint}"))
+        Error::Usage(format!("there is no network called `{}`; {hint}", printable(name)))
     })
 }
 
@@ -69,6 +69,7 @@ pub struct Network {
     pub(crate) graph: Graph,
     pub(crate) params: Params,
     pub(crate) transform: Transform,
+    pub(crate) notices: Vec<String>,
 }
 
 impl Network {
@@ -78,7 +79,7 @@ impl Network {
     /// No such file, a damaged one, or one that isn't an eyespot model.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
         let (model, transform) = read_model(path.as_ref())?;
-        Ok(Self { graph: model.graph, params: model.params, transform })
+        Ok(Self { graph: model.graph, params: model.params, transform, notices: Vec::new() })
     }
 
     /// A network of the zoo with published weights, for as many classes as these have; `None` takes the network's own
@@ -94,16 +95,29 @@ impl Network {
         let network = find(model)?;
         let transform = transform.unwrap_or_else(|| preset_of(network));
         transform.validate()?;
-        let params = read_weights(weights.as_ref())?;
         let (height, width) = transform.crop;
         let shape = Shape::map(transform.channels(), height as usize, width as usize);
         let graph = |classes| zoo::build(network.name, classes, Some(shape));
-        let some = graph(1)?;
-        let classifier = some.classifier_layer().map(|id| format!("{}.weight", some.node(id).name));
-        let classes = classifier.and_then(|name| params.get(&name)).map(|weight| weight.shape()[0]);
+        let weights = weights::open(weights.as_ref())?;
+        let classes = weights::classes(&weights, &graph(1)?)?;
         let graph = graph(classes.unwrap_or(1000).max(1))?;
-        let fitted = fit_weights(&graph, params, false).map_err(|e| Error::file(weights.as_ref(), e))?;
-        Ok(Self { graph, params: fitted.params, transform })
+        let fitted = weights::fit(&weights, &graph, classes.is_none())?;
+        let mut notices = fitted.notices.clone();
+        if !fitted.missing.is_empty() {
+            // Its numbers are drawn; only the backbone is of use.
+            notices.retain(|notice| !notice.starts_with("the classifier"));
+            notices.push("the file has no classifier for this network, only its backbone".to_owned());
+        }
+        let params = match fitted.missing.is_empty() {
+            true => fitted.params,
+            false => fitted.over(initialise(&graph, 0)),
+        };
+        Ok(Self { graph, params, transform, notices })
+    }
+
+    /// What one should know about the weights, a sentence each: which set of them was taken, what was left out.
+    pub fn notices(&self) -> &[String] {
+        &self.notices
     }
 
     /// The network.

@@ -1,6 +1,7 @@
 //! Everything a training run can be told, as it stands in `config.toml`.
 
-use crate::Error;
+use crate::{Error, bounds};
+use eyespot_system::{printable, printable_lines};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::path::PathBuf;
 
@@ -161,7 +162,7 @@ pub struct TrainingOptions {
     pub clip: Option<f64>,
     /// Decay of a moving average of the weights.
     pub ema: Option<f32>,
-    /// Epochs without a better result before stopping.
+    /// Epochs without a better validation before stopping.
     pub patience: Option<u64>,
     /// What is done about classes of different size; default nothing.
     pub balance: Option<Balance>,
@@ -197,9 +198,33 @@ impl TrainingOptions {
     /// Reads the text of a `config.toml`.
     ///
     /// # Errors
-    /// Text that is no TOML, unknown keys and wrong values, with their line.
+    /// Text that is no TOML, unknown keys, wrong values and numbers out of their [`crate::Bounds`], with their line.
     pub fn from_toml(text: &str) -> Result<Self, Error> {
-        toml::from_str(text).map_err(|e| Error::Usage(e.to_string().trim_end().to_owned()))
+        let usage = |e: toml::de::Error| Error::Usage(printable_lines(e.to_string().trim_end()));
+        let table: toml::Table = text.parse().map_err(usage)?;
+        bounds::check(&table).map_err(|(key, wrong)| {
+            Error::Usage(format!("line {}: {key}: {wrong}", Self::line_of(text, key)))
+        })?;
+        toml::from_str(text).map_err(usage)
+    }
+
+    /// The line of a TOML text, counted from 1, on which a key stands.
+    pub fn line_of(text: &str, key: &str) -> usize {
+        let sets = |line: &str| {
+            let behind = line.trim_start().trim_start_matches(['"', '\'']).strip_prefix(key);
+            behind.is_some_and(|rest| rest.trim_start_matches(['"', '\'', ' ', '\t']).starts_with('='))
+        };
+        text.lines().position(sets).map_or(1, |line| line + 1)
+    }
+
+    /// Whether every number is in its [`crate::Bounds`]; training checks it, too.
+    ///
+    /// # Errors
+    /// The first that isn't.
+    pub fn check(&self) -> Result<(), Error> {
+        let table = toml::Table::try_from(self)
+            .map_err(|e| Error::Usage(format!("these settings can't be written down: {e}")))?;
+        bounds::check(&table).map_err(|(key, wrong)| Error::Usage(format!("{key}: {wrong}")))
     }
 
     /// The text of a `config.toml`.
@@ -282,7 +307,10 @@ impl std::str::FromStr for Freeze {
             ("none", _) => Ok(Self::None),
             ("backbone", _) => Ok(Self::Backbone),
             (_, Some(layer)) if !layer.is_empty() => Ok(Self::Until(layer.to_owned())),
-            _ => Err(format!("`{text}` can't be frozen; it is `backbone`, `none` or `until:LAYER`")),
+            _ => Err(format!(
+                "`{}` can't be frozen; it is `backbone`, `none` or `until:LAYER`",
+                printable(text)
+            )),
         }
     }
 }

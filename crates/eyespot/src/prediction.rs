@@ -35,6 +35,8 @@ pub struct PathPrediction {
     pub label: Option<String>,
     /// The prediction, or why the picture can't be read.
     pub result: Result<Prediction, String>,
+    /// What is to be said about a file that was read, such as that it is damaged; mostly nothing.
+    pub notes: Vec<String>,
 }
 
 impl Prediction {

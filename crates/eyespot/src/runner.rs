@@ -16,6 +16,7 @@ pub(crate) struct Runner {
     transform: Transform,
     device: Cpu,
     batch: usize,
+    strict: bool,
     program: Mutex<Option<Box<dyn Inference>>>,
 }
 
@@ -24,7 +25,7 @@ impl Runner {
     /// A transform that is unsound or makes pictures of another size than the network takes.
     pub fn new(graph: Graph, params: Params, transform: Transform) -> Result<Self, Error> {
         let (device, program) = (Cpu::new(0), Mutex::new(None));
-        let runner = Self { graph, params, transform, device, batch: 1, program };
+        let runner = Self { graph, params, transform, device, batch: 1, strict: false, program };
         runner.check()?;
         Ok(runner)
     }
@@ -54,6 +55,11 @@ impl Runner {
         self
     }
 
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.strict = strict;
+        self
+    }
+
     pub fn with_transform(mut self, transform: Transform) -> Result<Self, Error> {
         self.transform = transform;
         self.check()?;
@@ -72,6 +78,7 @@ impl Runner {
         LoaderOptions {
             batch_size: self.batch,
             threads: self.device.threads(),
+            refuse_damaged: self.strict,
             ..LoaderOptions::new(self.transform.clone())
         }
     }
@@ -81,15 +88,28 @@ impl Runner {
         if images == 0 {
             return Ok(Vec::new());
         }
+        self.with_program(images, |program| Ok(program.run(input, images)?.to_vec()))
+    }
+
+    /// Compiles the program if that isn't done yet: a network that takes more memory than there is must be an error before
+    /// its first picture takes as much.
+    pub fn prepare(&self) -> Result<(), Error> {
+        self.with_program(1, |_| Ok(()))
+    }
+
+    fn with_program<T>(
+        &self,
+        images: usize,
+        run: impl FnOnce(&mut Box<dyn Inference>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         // A thread that panicked while holding the program can't have left half a program.
         let mut program = self.program.lock().unwrap_or_else(|e| e.into_inner());
-        let program = match &mut *program {
-            Some(program) => program,
+        match &mut *program {
+            Some(program) => run(program),
             empty => {
-                empty.insert(self.device.inference(&self.graph, &self.params, self.batch.max(images))?)
+                run(empty.insert(self.device.inference(&self.graph, &self.params, self.batch.max(images))?))
             }
-        };
-        Ok(program.run(input, images)?.to_vec())
+        }
     }
 
     /// A part of the network as a program for single pictures.
@@ -99,6 +119,7 @@ impl Runner {
 
     /// The network's outputs for one picture.
     pub fn picture(&self, picture: &RgbImage) -> Result<Vec<f32>, Error> {
+        self.prepare()?;
         let mut input = vec![0.0; self.transform.len()];
         self.transform.apply(picture, &mut input).map_err(|e| Error::Picture(e.to_string()))?;
         self.run(&input, 1)
@@ -111,6 +132,7 @@ impl Runner {
         paths: impl IntoIterator<Item = PathBuf>,
         done: impl Fn(Batch, Result<Vec<f32>, Error>) -> Vec<T> + 'a,
     ) -> Result<impl Iterator<Item = T> + 'a, Error> {
+        self.prepare()?;
         let pictures = eyespot_data::pictures(paths.into_iter().collect());
         let loader = Loader::stream(pictures, self.loading())?;
         // Only settings can be wrong in a batch as a whole, and they were checked with the transform.
@@ -118,6 +140,32 @@ impl Runner {
             let outputs = self.run(&batch.inputs, batch.len());
             done(batch, outputs)
         }))
+    }
+}
+
+/// The notes about each picture of a batch, in their order.
+pub(crate) fn notes_of(batch: &Batch) -> Vec<Vec<String>> {
+    let mut notes = batch.notes.iter().peekable();
+    let of = |path: &PathBuf| {
+        let mut own = Vec::new();
+        while let Some(noted) = notes.next_if(|noted| noted.path == *path) {
+            own.push(noted.note.to_string());
+        }
+        own
+    };
+    batch.paths.iter().map(of).collect()
+}
+
+/// A network's outputs for a picture, unless they aren't numbers: no answer follows from those.
+///
+/// # Errors
+/// Infinity or NaN among them.
+pub(crate) fn finite(outputs: &[f32]) -> Result<&[f32], String> {
+    match outputs.iter().all(|x| x.is_finite()) {
+        true => Ok(outputs),
+        false => Err("gets scores that are not finite numbers: the model's weights are out of all bounds; use another \
+                      model, or train it again with a lower --lr or with --clip 1"
+            .to_owned()),
     }
 }
 

@@ -8,8 +8,11 @@ pub use embed::EmbedArgs;
 pub use inspect::InspectArgs;
 pub use train::TrainArgs;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use eyespot::Bounds;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -25,6 +28,10 @@ use std::path::PathBuf;
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
+    /// Memory that images and networks may take together, such as 2G; an image that doesn't fit waits for the others,
+    /// one that never fits is left out [default: a quarter of the machine's, at least 1G]
+    #[arg(long, global = true, value_name = "SIZE", value_parser = eyespot_system::parse_size)]
+    pub memory: Option<u64>,
 }
 
 /// The commands.
@@ -57,8 +64,9 @@ pub struct PublishedArgs {
     /// A network of the zoo, in place of a trained model (needs --weights and --classes)
     #[arg(long, value_name = "NAME", requires_all = ["weights", "classes"])]
     pub model: Option<String>,
-    /// Its weights: safetensors or PyTorch (.pth, .pt, .th)
-    #[arg(long, value_name = "FILE", requires = "model")]
+    /// Weights: safetensors, PyTorch (.pth, .pt, .th, .bin), an index of several files, or a run or model of eyespot, which
+    /// needs no --model. FILE#NAME takes one of several sets of weights in it, such as FILE#teacher
+    #[arg(long, value_name = "FILE | RUN")]
     pub weights: Option<PathBuf>,
     /// Its classes in the order of its outputs, one a line: `name` or `wnid name`
     #[arg(long, value_name = "FILE", requires = "model")]
@@ -72,16 +80,18 @@ pub struct TransformArgs {
     #[arg(long, value_parser = ["crop", "letterbox", "squash"], help_heading = "Pictures")]
     pub fit: Option<String>,
     /// Length of the short side, in pixels, before the centre is cut out
-    #[arg(long, value_name = "PIXELS", help_heading = "Pictures")]
+    #[arg(long, value_name = "PIXELS", value_parser = whole::<u32>("resize"), help_heading = "Pictures")]
     pub resize: Option<u32>,
     /// Side of the square the network sees, in pixels
-    #[arg(long, value_name = "PIXELS", help_heading = "Pictures")]
+    #[arg(long, value_name = "PIXELS", value_parser = whole::<u32>("crop"), help_heading = "Pictures")]
     pub crop: Option<u32>,
     /// Mean of each channel (0..1), subtracted: three numbers with commas
-    #[arg(long, value_delimiter = ',', num_args = 1, value_name = "R,G,B", help_heading = "Pictures")]
+    #[arg(long, value_delimiter = ',', num_args = 1, value_name = "R,G,B", value_parser = number::<f32>("mean"),
+          help_heading = "Pictures")]
     pub mean: Option<Vec<f32>>,
     /// Standard deviation of each channel, divided by: three numbers with commas
-    #[arg(long, value_delimiter = ',', num_args = 1, value_name = "R,G,B", help_heading = "Pictures")]
+    #[arg(long, value_delimiter = ',', num_args = 1, value_name = "R,G,B", value_parser = number::<f32>("std"),
+          help_heading = "Pictures")]
     pub std: Option<Vec<f32>>,
 }
 
@@ -100,6 +110,8 @@ pub enum Format {
     Text,
     /// A table with a header line
     Csv,
+    /// The same table as Excel reads it: UTF-8 with a byte-order mark, lines that end as on Windows
+    ExcelCsv,
     /// A JSON object a line
     Json,
 }
@@ -118,15 +130,24 @@ pub struct PredictArgs {
     /// How predictions are written
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
-    /// Say `uncertain` where the probability is below this (0..1)
+    /// Say `uncertain` where the probability is below this (0..1); tables get a column for it, and keep the best guess
     #[arg(long, value_name = "P", value_parser = probability)]
     pub threshold: Option<f32>,
+    /// Write to this file in place of stdout; it appears when all is done
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Replace the file of --output
+    #[arg(long, requires = "output")]
+    pub overwrite: bool,
     /// Pictures computed at once
     #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
     pub batch: u64,
     /// Threads; 0 takes all cores
-    #[arg(long, default_value_t = 0, value_name = "N")]
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = whole::<usize>("threads"))]
     pub threads: usize,
+    /// Leave out pictures whose files are damaged, in place of reading what is left and saying so
+    #[arg(long, help_heading = "Pictures")]
+    pub strict: bool,
     #[command(flatten)]
     pub transform: TransformArgs,
 }
@@ -134,12 +155,21 @@ pub struct PredictArgs {
 /// `eyespot evaluate`.
 #[derive(Debug, Args)]
 pub struct EvaluateArgs {
-    /// A run folder or model file, then the labelled pictures (with --model: only the pictures); with --robustness
-    /// any number of runs and model files before the pictures
+    /// A run folder or model file, then the labelled images: a folder or a CSV (with --model: only the images). A run
+    /// alone is measured on its own validation images; with --robustness any number of runs and model files come before
+    /// the images
     #[arg(required = true, value_name = "RUN_OR_MODEL | DATA")]
     pub paths: Vec<PathBuf>,
     #[command(flatten)]
     pub published: PublishedArgs,
+    /// Reject predictions with a probability below this (0..1): tells the share that is accepted and how often those are
+    /// right
+    #[arg(long, value_name = "P", value_parser = probability, conflicts_with = "robustness")]
+    pub threshold: Option<f32>,
+    /// Also measure images that the model learned from, which are otherwise known by their content and left out. How well
+    /// it knows those says little about new ones
+    #[arg(long)]
+    pub include_training: bool,
     /// Also vary the pictures in light, viewpoint, scale, occlusion and background, in five strengths each, and find
     /// the groups inside each class that are told worst: a table and a figure of one or several models
     #[arg(long)]
@@ -147,6 +177,9 @@ pub struct EvaluateArgs {
     /// The figure of --robustness [default: robustness.png]
     #[arg(long, value_name = "FIGURE.png", requires = "robustness")]
     pub output: Option<PathBuf>,
+    /// Replace the figure's file even if eyespot didn't draw it
+    #[arg(long, requires = "robustness")]
+    pub overwrite: bool,
     /// One JSON object in place of tables
     #[arg(long)]
     pub json: bool,
@@ -154,8 +187,11 @@ pub struct EvaluateArgs {
     #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
     pub batch: u64,
     /// Threads; 0 takes all cores
-    #[arg(long, default_value_t = 0, value_name = "N")]
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = whole::<usize>("threads"))]
     pub threads: usize,
+    /// Leave out pictures whose files are damaged, in place of reading what is left and saying so
+    #[arg(long, conflicts_with = "robustness", help_heading = "Pictures")]
+    pub strict: bool,
     #[command(flatten)]
     pub transform: TransformArgs,
 }
@@ -163,7 +199,7 @@ pub struct EvaluateArgs {
 /// `eyespot demo`.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Where pictures, contact sheet and model go
+    /// Where pictures, contact sheet and model go: a new or empty folder, or that of an earlier demo, which is replaced
     #[arg(long, default_value = "eyespot-demo", value_name = "DIR")]
     pub output: PathBuf,
     /// How much pictures vary, each 0..1: illumination, viewpoint, scale, occlusion, background, individual
@@ -173,13 +209,13 @@ pub struct DemoArgs {
     #[arg(long, default_value_t = 150, value_name = "N", value_parser = clap::value_parser!(u64).range(10..=10_000))]
     pub images: u64,
     /// Passes over the pictures
-    #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 20, value_name = "N", value_parser = whole::<u64>("epochs"))]
     pub epochs: u64,
     /// Decides the pictures and the training
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub seed: u64,
     /// Threads; 0 takes all cores
-    #[arg(long, default_value_t = 0, value_name = "N")]
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = whole::<usize>("threads"))]
     pub threads: usize,
 }
 
@@ -210,7 +246,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "DIR", required_if_eq("mode", "data"))]
     pub data: Option<PathBuf>,
     /// Threads; 0 takes all cores
-    #[arg(long, default_value_t = 0, value_name = "N")]
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = whole::<usize>("threads"))]
     pub threads: usize,
     /// The time, algorithm and speed of each layer, too
     #[arg(long)]
@@ -218,6 +254,30 @@ pub struct BenchArgs {
     /// One JSON object in place of text
     #[arg(long)]
     pub json: bool,
+}
+
+/// A whole number within the bounds of a setting, the same as in a settings file.
+pub fn whole<T>(key: &str) -> RangedU64ValueParser<T>
+where
+    T: TryFrom<u64> + Clone + Send + Sync,
+{
+    match Bounds::of(key) {
+        Some(Bounds::Whole(least, most)) => RangedU64ValueParser::new().range(least..=most),
+        _ => RangedU64ValueParser::new(),
+    }
+}
+
+/// A number within the bounds of a setting, the same as in a settings file.
+pub fn number<T>(key: &'static str) -> impl Fn(&str) -> Result<T, String> + Clone
+where
+    T: FromStr + Into<f64> + Copy,
+{
+    move |text| {
+        let bounds = Bounds::of(key);
+        let number =
+            text.parse::<T>().ok().filter(|&x| bounds.is_none_or(|bounds| bounds.contains(x.into())));
+        number.ok_or_else(|| bounds.map_or("it is a number".to_owned(), |bounds| format!("it is {bounds}")))
+    }
 }
 
 fn probability(text: &str) -> Result<f32, String> {

@@ -1,7 +1,8 @@
 //! The flags of `eyespot train`. Each is also a key of the TOML file, under the same name.
 
-use super::TransformArgs;
+use super::{TransformArgs, number, whole};
 use clap::Args;
+use eyespot::Bounds;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -12,7 +13,7 @@ pub struct TrainArgs {
     /// The photos: DATA/CLASS/*, DATA/{train,val,test}/CLASS/*, a CSV (path,label[,split]) or MNIST's IDX files
     #[arg(value_name = "DATA", required_unless_present_any = ["config", "resume"])]
     pub data: Option<PathBuf>,
-    /// Read these settings from a TOML file: a key per flag, flags win
+    /// Read these settings from a TOML file, also another run's config.toml: a key per flag, flags win
     #[arg(long, value_name = "FILE")]
     #[serde(skip)]
     pub config: Option<PathBuf>,
@@ -24,8 +25,9 @@ pub struct TrainArgs {
     /// with --model linear (default) or mlp
     #[arg(long, value_name = "hog|color|pixels", help_heading = "Network")]
     pub features: Option<String>,
-    /// Pretrained weights: safetensors or PyTorch (.pth, .pt, .th)
-    #[arg(long, value_name = "FILE", help_heading = "Network")]
+    /// Pretrained weights: safetensors, PyTorch (.pth, .pt, .th, .bin), an index of several files, or a run or model of
+    /// eyespot, which needs no --model. FILE#NAME takes one of several sets of weights in it, such as FILE#teacher
+    #[arg(long, value_name = "FILE | RUN", help_heading = "Network")]
     pub weights: Option<PathBuf>,
     /// What keeps its weights: backbone, none, or until:LAYER [default: backbone with --weights, else none]
     #[arg(long, value_name = "WHAT", help_heading = "Network")]
@@ -35,22 +37,23 @@ pub struct TrainArgs {
     pub head: Option<String>,
 
     /// Passes over the photos [default: 30 for a head on frozen features, else by the number of photos]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Learning")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>("epochs"), help_heading = "Learning")]
     pub epochs: Option<u64>,
     /// Photos per step: a number, or `full` for all [default: 32]
     #[arg(long, value_name = "N|full", value_parser = batch_size, help_heading = "Learning")]
     pub batch_size: Option<BatchSizeArg>,
     /// The full learning rate [default: by optimizer and what is frozen]
-    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Learning")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = number::<f64>("lr"),
+          help_heading = "Learning")]
     pub lr: Option<f64>,
     /// The rule by which weights follow their gradients
     #[arg(long, value_parser = ["sgd", "adam", "adamw"], help_heading = "Learning")]
     pub optimizer: Option<String>,
     /// Momentum of SGD [default: 0.9]
-    #[arg(long, value_name = "X", help_heading = "Learning")]
+    #[arg(long, value_name = "X", value_parser = number::<f32>("momentum"), help_heading = "Learning")]
     pub momentum: Option<f32>,
     /// Weight decay [default: by optimizer]
-    #[arg(long, value_name = "X", help_heading = "Learning")]
+    #[arg(long, value_name = "X", value_parser = number::<f64>("weight-decay"), help_heading = "Learning")]
     pub weight_decay: Option<f64>,
     /// Nesterov's variant of SGD
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
@@ -60,22 +63,22 @@ pub struct TrainArgs {
     #[arg(long, value_parser = ["constant", "step", "cosine", "onecycle"], help_heading = "Learning")]
     pub schedule: Option<String>,
     /// Epochs over which the learning rate rises to its full value
-    #[arg(long, value_name = "EPOCHS", help_heading = "Learning")]
+    #[arg(long, value_name = "EPOCHS", value_parser = number::<f64>("warmup"), help_heading = "Learning")]
     pub warmup: Option<f64>,
     /// Cross-entropy, or for two classes one output: sigmoid + binary cross-entropy, or mean squared error
     #[arg(long, value_parser = ["auto", "ce", "bce", "mse"], help_heading = "Learning")]
     pub loss: Option<String>,
     /// Share of the target spread over all classes (0..1)
-    #[arg(long, value_name = "X", help_heading = "Learning")]
+    #[arg(long, value_name = "X", value_parser = number::<f32>("label-smoothing"), help_heading = "Learning")]
     pub label_smoothing: Option<f32>,
     /// Largest norm of the gradient
-    #[arg(long, value_name = "NORM", help_heading = "Learning")]
+    #[arg(long, value_name = "NORM", value_parser = number::<f64>("clip"), help_heading = "Learning")]
     pub clip: Option<f64>,
     /// Keep a moving average of the weights with this decay per step, such as 0.999
-    #[arg(long, value_name = "DECAY", help_heading = "Learning")]
+    #[arg(long, value_name = "DECAY", value_parser = number::<f32>("ema"), help_heading = "Learning")]
     pub ema: Option<f32>,
-    /// Stop after this many epochs without a better validation result
-    #[arg(long, value_name = "EPOCHS", help_heading = "Learning")]
+    /// Stop where this many epochs have passed without a better validation result
+    #[arg(long, value_name = "EPOCHS", value_parser = whole::<u64>("patience"), help_heading = "Learning")]
     pub patience: Option<u64>,
     /// Against classes of different size: weigh the loss, or draw rare classes more often
     #[arg(long, value_parser = ["none", "weights", "sampler"], help_heading = "Learning")]
@@ -85,9 +88,9 @@ pub struct TrainArgs {
     #[arg(long, value_parser = ["none", "light", "strong"], help_heading = "Pictures")]
     pub augment: Option<String>,
     /// Augmented versions of each photo whose frozen features are computed [default: 4 with --augment, else 1]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000), help_heading = "Pictures")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>("views"), help_heading = "Pictures")]
     pub views: Option<u64>,
-    /// Stop where a photo can't be read, in place of leaving it out
+    /// Stop where a photo can't be read, in place of leaving it out, or is damaged, in place of reading what is left
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
           help_heading = "Pictures")]
     pub strict: Option<bool>,
@@ -96,10 +99,10 @@ pub struct TrainArgs {
     pub transform: TransformArgs,
 
     /// Decides weights, order, split and augmentation: the same seed gives the same model [default: 0]
-    #[arg(long, value_name = "N", help_heading = "Run")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>("seed"), help_heading = "Run")]
     pub seed: Option<u64>,
     /// Threads; 0 takes all cores. The result doesn't depend on it [default: 0]
-    #[arg(long, value_name = "N", help_heading = "Run")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>("threads"), help_heading = "Run")]
     pub threads: Option<usize>,
     /// The run folder [default: a new one in runs/]
     #[arg(long, value_name = "DIR", help_heading = "Run")]
@@ -112,7 +115,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "DIR|none", help_heading = "Run")]
     pub cache: Option<PathBuf>,
     /// Validate, record and print every so many epochs [default: 1]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Run")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>("every"), help_heading = "Run")]
     pub every: Option<u64>,
 }
 
@@ -125,9 +128,10 @@ pub enum BatchSizeArg {
 }
 
 fn batch_size(text: &str) -> Result<BatchSizeArg, String> {
+    let bounds = Bounds::of("batch-size");
     match text.parse::<u64>() {
-        Ok(n) if n > 0 => Ok(BatchSizeArg::Images(n)),
+        Ok(n) if bounds.is_none_or(|bounds| bounds.contains(n as f64)) => Ok(BatchSizeArg::Images(n)),
         _ if text == "full" => Ok(BatchSizeArg::Full("full".to_owned())),
-        _ => Err("it is a number above 0, or `full` for all photos".to_owned()),
+        _ => Err(bounds.map_or(String::new(), |bounds| format!("it is {bounds}, or `full` for all photos"))),
     }
 }

@@ -24,6 +24,14 @@ fn a_run_can_be_repeated_from_its_own_settings() {
     eyespot(folder.path(), "train --config a/config.toml --output b").ok();
     let model = |run: &str| std::fs::read(folder.path().join(run).join("model.safetensors")).expect("reads");
     assert!(model("a") == model("b"), "the same settings give another model");
+    // Its folder isn't among the settings that are taken over.
+    eyespot(folder.path(), "train --config a/config.toml").ok();
+    let (own, anew) = (model("a"), model("runs/photos-small_cnn-1"));
+    assert!(own == anew, "the same settings give another model");
+    let settings = "output = \"c\"\ndata = \"photos\"\nepochs = 1\ncrop = 32\n";
+    std::fs::write(folder.path().join("settings.toml"), settings).expect("writes");
+    eyespot(folder.path(), "train --config settings.toml").ok();
+    assert!(folder.path().join("c/model.safetensors").exists());
 }
 
 #[test]
@@ -53,7 +61,7 @@ fn flags_and_keys_are_the_same() {
         .split_whitespace()
         .filter_map(|word| word.strip_prefix("--"))
         .map(|word| word.split(['[', '=', ',', ']', '.', ';']).next().unwrap_or(word))
-        .filter(|flag| !["help", "version", "config", "resume", ""].contains(flag))
+        .filter(|flag| !["help", "version", "config", "resume", "memory", ""].contains(flag))
         .collect();
     for flag in &flags {
         let toml = format!("{flag} = {{}}\n");

@@ -2,11 +2,18 @@
 
 mod config;
 mod embed;
+mod evaluate;
 mod features;
+mod hostile;
 mod inspect;
+mod names;
+mod not_finite;
+mod owned;
 mod predict;
 mod real_data;
 mod robustness;
+mod settings;
 mod support;
 mod train;
+mod weights;
 mod wrong;

@@ -71,6 +71,64 @@ fn below_the_threshold_nothing_is_claimed() {
 }
 
 #[test]
+fn below_the_threshold_a_table_keeps_the_best_guess() {
+    let folder = trained(10);
+    let table = |threshold: &str| {
+        let args = format!("predict run photos/red photos/blue --format csv --threshold {threshold}");
+        let csv = eyespot(folder.path(), &args).ok();
+        let mut rows = csv::Reader::from_reader(csv.as_bytes());
+        assert_eq!(
+            rows.headers().expect("has a header"),
+            ["path", "label", "prediction", "probability", "uncertain"].as_slice()
+        );
+        rows.records().map(|row| row.expect("as wide as the header")).collect::<Vec<_>>()
+    };
+    let (all, sure) = (table("0"), table("1"));
+    assert!(all.iter().all(|row| &row[4] == "false"));
+    for (row, before) in sure.iter().zip(&all) {
+        assert_eq!(row.iter().take(4).collect::<Vec<_>>(), before.iter().take(4).collect::<Vec<_>>());
+        let below = row[3].parse::<f32>().expect("a number") < 1.0;
+        assert_eq!(&row[4], if below { "true" } else { "false" });
+    }
+}
+
+#[test]
+fn a_table_is_as_wide_as_there_are_classes() {
+    let folder = trained(10);
+    save(&folder.path().join("new/one, \"two\"\nthree.png"), 0, 77);
+    let csv = eyespot(folder.path(), "predict run new --format csv --top-k 4000000000").ok();
+    let mut rows = csv::Reader::from_reader(csv.as_bytes());
+    let header = rows.headers().expect("has a header").iter().collect::<Vec<_>>().join(" ");
+    assert_eq!(header, "path label prediction probability class_2 probability_2 class_3 probability_3");
+    // The reader refuses rows of another width.
+    let rows: Vec<csv::StringRecord> = rows.records().map(|row| row.expect("is sound")).collect();
+    assert_eq!((rows.len(), &rows[0][0]), (1, "new/one, \"two\"\nthree.png"));
+    let mut classes = [&rows[0][2], &rows[0][4], &rows[0][6]];
+    classes.sort_unstable();
+    assert_eq!(classes, ["blue", "green", "red"]);
+}
+
+#[test]
+fn predictions_go_to_a_file_whole_or_not_at_all() {
+    let folder = trained(10);
+    let root = folder.path();
+    let table = eyespot(root, "predict run photos --format csv").ok();
+    let out = eyespot(root, "predict run photos --format csv --output new/p.csv").ok();
+    assert_eq!(out, "30 pictures: new/p.csv\n");
+    assert_eq!(std::fs::read_to_string(root.join("new/p.csv")).expect("reads"), table);
+    let excel = eyespot(root, "predict run photos --format excel-csv").ok();
+    assert_eq!(excel, format!("\u{feff}{}", table.replace('\n', "\r\n")));
+    // Some can't be read: the others are there, and the exit code says so. None can: no file.
+    let answer = eyespot(root, "predict run photos/red gone.jpg --output some.txt");
+    assert_eq!(answer.fails(1).lines().count(), 2);
+    assert_eq!(std::fs::read_to_string(root.join("some.txt")).expect("reads").lines().count(), 10);
+    eyespot(root, "predict run gone.jpg --output none.txt").fails(1);
+    assert!(!root.join("none.txt").exists());
+    let err = eyespot(root, "predict run photos --overwrite").fails(2);
+    assert!(err.contains("--output"), "{err}");
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_error() {
     let folder = trained(10);
     let mut child = command(folder.path(), &["predict", "run", "photos", "--batch", "1"])

@@ -6,11 +6,12 @@ mod optimizer;
 mod plan;
 mod weights;
 
-use crate::arena::{Floats, Span};
+use crate::arena::{Floats, Span, reserve};
 use crate::check::{check, check_call};
 use crate::infer::{LayerTime, TOO_SMALL_FOR_THREADS};
 use eyespot_graph::{DeviceError, Graph, Params, Training, Update};
 use eyespot_kernels::{Threads, batch_norm, optimizer as rules};
+use eyespot_system::{Budget, Reserved};
 use layer::{Backward, Draw, Forward, Kind, Layer, Memory, Task};
 use optimizer::OptimizerState;
 use std::sync::Arc;
@@ -37,6 +38,7 @@ pub struct CpuTraining {
     draw: Draw,
     /// Pictures of the last forward pass, until its backward pass.
     images: Option<usize>,
+    _reserved: Reserved<'static>,
 }
 
 impl CpuTraining {
@@ -64,6 +66,17 @@ impl CpuTraining {
                 _ => {}
             }
         }
+        let floats = [
+            layout.total,
+            plan.statistics_len,
+            weights.learned.len(),
+            scratch_len,
+            sums_len,
+            plan.winners_len,
+        ]
+        .into_iter()
+        .fold(0, usize::saturating_add);
+        let reserved = reserve(floats, batch, Budget::hold_chosen)?;
         let memory = Memory {
             arena: Floats::zeroed(layout.total)?,
             layout,
@@ -89,6 +102,7 @@ impl CpuTraining {
             optimizer: OptimizerState::default(),
             draw: Draw { seed, step: 0 },
             images: None,
+            _reserved: reserved,
         })
     }
 

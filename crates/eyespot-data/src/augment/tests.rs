@@ -58,7 +58,9 @@ fn resizing_and_cropping_are_pillows_bit_for_bit() {
         let transform =
             Transform { fit: case.fit, resize: case.resize, crop: case.crop, ..Transform::imagenet() };
         let mut pixels = Vec::new();
-        transform.frame(&mut Scratch::default(), &picture(case.width, case.height), &mut pixels).unwrap();
+        transform
+            .frame(&mut Scratch::default(), &mut &picture(case.width, case.height), &mut pixels)
+            .unwrap();
         let found = grid(&pixels, case.crop.0 as usize, case.crop.1 as usize, 3);
         assert_eq!(found, case.pixels, "{name}");
         // The sum sees the pixels between those of the grid.
@@ -116,7 +118,7 @@ fn changes_agree_with_torchvision() {
     }
     let mut pixels = vec![0; 24 * 24 * 3];
     let source = picture(width as u32, height as u32);
-    Scratch::default().resize_box(&source, [7, 4, 27, 20], (24, 24), &mut pixels).unwrap();
+    Scratch::default().resize_box(&mut &source, [7, 4, 27, 20], (24, 24), &mut pixels).unwrap();
     assert_eq!(pixels, expected["crop"], "crop");
 }
 

@@ -1,14 +1,23 @@
 //! A table of pictures: `path,label[,split]`.
 
-use super::{Found, Layout, Listing, Part};
+use super::part::Part;
+use super::{Found, Layout, Listing};
 use crate::DataError;
+use eyespot_system::{FileError, printable, printable_path};
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::Path;
 
+/// The most bytes a table may have: 1 GiB, some ten million images.
+const MAX_BYTES: u64 = 1 << 30;
+
 pub(super) fn list(path: &Path) -> Result<Listing, DataError> {
-    let file =
-        std::fs::File::open(path).map_err(|source| DataError::Io { path: path.to_path_buf(), source })?;
+    let failed = |error| DataError::file(path, error);
+    let file = eyespot_system::open(path).map_err(failed)?;
+    let bytes = file.metadata().map_err(|error| failed(error.into()))?.len();
+    if bytes > MAX_BYTES {
+        return Err(failed(FileError::TooLarge { bytes, limit: MAX_BYTES }));
+    }
     parse(path, std::io::BufReader::new(file))
 }
 
@@ -32,6 +41,7 @@ pub(crate) fn parse(path: &Path, table: impl Read) -> Result<Listing, DataError>
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut classes = BTreeSet::new();
     let mut found = Vec::new();
+    let mut missing = Missing::default();
     for record in reader.records() {
         let record = record.map_err(broken)?;
         let line = record.position().map_or(0, csv::Position::line);
@@ -42,15 +52,72 @@ pub(crate) fn parse(path: &Path, table: impl Read) -> Result<Listing, DataError>
         }
         let part = match split_column.map(field) {
             None | Some("") => None,
-            Some(split) => Some(Part::named(&split.to_lowercase()).ok_or_else(|| {
-                error(line, format!("the split is `{split}`; write train, val or test, or leave it empty"))
+            Some(split) => Some(Part::named(split).ok_or_else(|| {
+                error(
+                    line,
+                    format!(
+                        "the split is `{}`; write train, val or test, or leave it empty",
+                        printable(split)
+                    ),
+                )
             })?),
         };
         classes.insert(class.to_string());
-        found.push(Found { path: folder.join(picture), class: class.into(), part, memory: None });
+        let file = folder.join(picture);
+        if !file.exists() {
+            missing.add(line, picture);
+        }
+        found.push(Found { path: file, class: class.into(), part, memory: None });
     }
     if found.is_empty() {
         return Err(error(2, "there are no pictures below the line with the column names".into()));
     }
-    Ok(Listing { layout: Layout::Csv, classes: classes.into_iter().collect(), found, notices: Vec::new() })
+    if missing.count == found.len() {
+        return Err(error(missing.first, missing.text(folder)));
+    }
+    let notices = if missing.count > 0 { vec![missing.text(folder)] } else { Vec::new() };
+    Ok(Listing { layout: Layout::Csv, classes: classes.into_iter().collect(), found, notices })
+}
+
+/// Files named in the table that aren't there.
+#[derive(Default)]
+struct Missing {
+    count: usize,
+    /// The line of the first.
+    first: u64,
+    shown: Vec<String>,
+    /// Whether one of them is written as on Windows.
+    backslash: bool,
+}
+
+/// Missing files that are named.
+const NAMED: usize = 3;
+
+impl Missing {
+    fn add(&mut self, line: u64, picture: &str) {
+        if self.count == 0 {
+            self.first = line;
+        }
+        self.count += 1;
+        self.backslash |= picture.contains('\\');
+        if self.shown.len() < NAMED {
+            self.shown.push(format!("{} (line {line})", printable(picture)));
+        }
+    }
+
+    fn text(&self, folder: &Path) -> String {
+        let more = match self.count - self.shown.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let advice = match self.backslash {
+            true => "write paths with / in place of \\".to_owned(),
+            false => {
+                format!("paths count from the folder of the table, {}", printable_path(&folder.join("")))
+            }
+        };
+        let files =
+            if self.count == 1 { "file of the table is missing" } else { "files of the table are missing" };
+        format!("{} {files}: {}{more}; {advice}", self.count, self.shown.join(", "))
+    }
 }

@@ -1,8 +1,11 @@
 //! Class folders.
 
-use super::{Found, Layout, Listing, Part, some_of};
+use super::part::Part;
+use super::tree::{Files, Tree};
+use super::{Found, Layout, Listing, layout, some_of};
 use crate::DataError;
-use std::collections::{BTreeMap, BTreeSet};
+use eyespot_system::printable_path;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 /// The endings torchvision's `ImageFolder` takes.
@@ -15,43 +18,54 @@ struct PassedOver {
     endings: BTreeMap<String, (usize, PathBuf)>,
 }
 
-pub(super) fn list(root: &Path) -> Result<Listing, DataError> {
+/// The images of a folder; `known` says whether a class of a model is called so.
+pub(super) fn list(root: &Path, known: &dyn Fn(&str) -> bool) -> Result<Listing, DataError> {
     let (folders, files) = entries(root)?;
-    let part_of = |folder: &PathBuf| Part::named(&name(folder));
-    let parts: Vec<(Part, &PathBuf)> =
-        folders.iter().filter_map(|folder| Some((part_of(folder)?, folder))).collect();
-    // `test` may well be a class. It is a part if it has folders of its own, and train or nothing but parts beside it.
-    let mut divided = !parts.is_empty()
-        && (parts.iter().any(|(part, _)| *part == Part::Train) || parts.len() == folders.len());
-    for (_, folder) in &parts {
-        divided &= !entries(folder)?.0.is_empty();
+    let all_known = !folders.is_empty() && folders.iter().all(|folder| known(&name(folder)));
+    let (mut parts, mut others) = (Vec::new(), Vec::new());
+    for folder in &folders {
+        match Part::named(&name(folder)) {
+            Some(part) if !all_known => parts.push((part, Tree::read(folder)?)),
+            _ => others.push(folder),
+        }
     }
-    let mut listing = Listing {
-        layout: if divided { Layout::SplitFolders } else { Layout::ClassFolders },
-        classes: Vec::new(),
-        found: Vec::new(),
-        notices: Vec::new(),
-    };
+    // Folders beside several splits may be anything, and large.
+    let clear = parts.iter().filter(|(_, tree)| !tree.picture_folders().is_empty()).count() > 1
+        && parts.iter().any(|(part, tree)| *part == Part::Train && !tree.picture_folders().is_empty());
+    let mut trees = Vec::new();
+    for folder in others.iter().filter(|_| !clear) {
+        trees.push(Tree::read(folder)?);
+    }
+    let mut listing = Listing::new(Layout::ClassFolders);
     let mut passed_over = PassedOver::default();
     let mut classes = BTreeSet::new();
     let mut loose = files.iter().filter(|file| is_picture(file)).count();
-    if divided {
-        for (part, folder) in &parts {
-            let (class_folders, files) = entries(folder)?;
-            loose += files.iter().filter(|file| is_picture(file)).count();
-            for class in class_folders {
-                list_class(&class, Some(*part), &mut classes, &mut listing.found, &mut passed_over)?;
-            }
+    let mut add = |class: &str, part: Option<Part>, files: Files| {
+        classes.insert(class.to_string());
+        files.others.iter().for_each(|file| passed_over.add(file));
+        let found = files.pictures.into_iter();
+        listing.found.extend(found.map(|path| Found { path, class: class.into(), part, memory: None }));
+    };
+    if layout::divided(root, &parts, &trees)? {
+        for (part, tree) in parts {
+            loose += tree.own.pictures.len();
+            tree.folders.into_iter().for_each(|(class, files)| add(&class, Some(part), files));
         }
-        let others: Vec<String> =
-            folders.iter().filter(|folder| part_of(folder).is_none()).map(|folder| name(folder)).collect();
+        listing.layout = Layout::SplitFolders;
         if !others.is_empty() {
+            let others: Vec<String> = others.iter().map(|folder| name(folder)).collect();
             let others = some_of(&others);
             listing.notices.push(format!("folders beside train, val and test are passed over: {others}"));
         }
     } else {
-        for class in &folders {
-            list_class(class, None, &mut classes, &mut listing.found, &mut passed_over)?;
+        trees.extend(parts.into_iter().map(|(_, tree)| tree));
+        trees.sort_by(|a, b| a.path.cmp(&b.path));
+        if !all_known {
+            layout::check_classes(root, &trees)?;
+        }
+        for tree in trees {
+            add(&tree.name, None, tree.own);
+            tree.folders.into_values().for_each(|files| add(&tree.name, None, files));
         }
     }
     listing.classes = classes.into_iter().collect();
@@ -95,59 +109,39 @@ impl PassedOver {
             "{total} files in class folders are passed over because of their endings ({}), such as {}; \
              picture files end in {}",
             some_of(&counts),
-            first.display(),
+            printable_path(first),
             ENDINGS.join(", ")
         ))
     }
 }
 
-/// All pictures of one class, sub-folders included.
-fn list_class(
-    folder: &Path,
-    part: Option<Part>,
-    classes: &mut BTreeSet<String>,
-    found: &mut Vec<Found>,
-    passed_over: &mut PassedOver,
-) -> Result<(), DataError> {
-    let class = name(folder);
-    classes.insert(class.clone());
-    for file in Walk::new(folder.to_path_buf()) {
-        let file = file?;
-        if is_picture(&file) {
-            found.push(Found { path: file, class: class.clone(), part, memory: None });
-        } else {
-            passed_over.add(&file);
-        }
-    }
-    Ok(())
-}
-
-/// Every visible file in a folder and below, in the order of names, a folder's own files first. A link that leads back
-/// to a folder above it is not followed.
+/// Every visible file in a folder and below, in the order of names, a folder's own files first. Links are followed, but
+/// each folder is entered once, whatever names lead to it: links that loop or fan out come to an end.
 pub(crate) struct Walk {
     /// The folder to begin with.
     start: Option<PathBuf>,
     /// The folders from the first to the one being read.
     levels: Vec<Level>,
+    /// The real paths of all folders so far.
+    entered: HashSet<PathBuf>,
 }
 
 struct Level {
-    real: PathBuf,
     files: std::vec::IntoIter<PathBuf>,
     folders: std::vec::IntoIter<PathBuf>,
 }
 
 impl Walk {
     pub fn new(folder: PathBuf) -> Walk {
-        Walk { start: Some(folder), levels: Vec::new() }
+        Walk { start: Some(folder), levels: Vec::new(), entered: HashSet::new() }
     }
 
     fn enter(&mut self, folder: &Path) -> Result<(), DataError> {
         let real =
             folder.canonicalize().map_err(|source| DataError::Io { path: folder.to_path_buf(), source })?;
-        if self.levels.iter().all(|level| level.real != real) {
+        if self.entered.insert(real) {
             let (folders, files) = entries(folder)?;
-            self.levels.push(Level { real, files: files.into_iter(), folders: folders.into_iter() });
+            self.levels.push(Level { files: files.into_iter(), folders: folders.into_iter() });
         }
         Ok(())
     }
@@ -200,6 +194,6 @@ pub(crate) fn is_picture(file: &Path) -> bool {
     file.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)))
 }
 
-fn name(path: &Path) -> String {
+pub(super) fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

@@ -1,8 +1,10 @@
 //! IDX, the format of MNIST and its relatives (<https://yann.lecun.com/exdb/mnist/>): a magic number (two zero bytes,
 //! the element type, the number of dimensions), the dimensions as big-endian `u32`, and the elements.
 
-use super::{Found, Layout, Listing, Part, folder};
+use super::part::Part;
+use super::{Found, Layout, Listing, folder};
 use crate::DataError;
+use eyespot_system::{Budget, Reserved};
 use flate2::read::MultiGzDecoder;
 use image::{Rgb, RgbImage};
 use std::io::Read;
@@ -16,6 +18,7 @@ pub(crate) struct IdxImages {
     pub width: usize,
     pub height: usize,
     pixels: Vec<u8>,
+    _held: Reserved<'static>,
 }
 
 impl IdxImages {
@@ -69,8 +72,11 @@ pub(super) fn list(root: &Path) -> Result<Option<Listing>, DataError> {
                 reason: format!("its pictures have {width} × {height} pixels"),
             });
         }
-        let images =
-            Arc::new(IdxImages { path: images.clone(), width, height, pixels: images_read.elements });
+        let pixels = images_read.elements;
+        let held = Budget::process().hold(pixels.len() as u64);
+        let held =
+            held.map_err(|error| DataError::Idx { path: images.clone(), reason: format!("it {error}") })?;
+        let images = Arc::new(IdxImages { path: images.clone(), width, height, pixels, _held: held });
         for (number, label) in labels_read.elements.iter().enumerate() {
             found.push(Found {
                 path: PathBuf::new(),
@@ -108,8 +114,8 @@ pub(crate) struct Table {
 }
 
 fn read(path: &Path, dimensions: usize) -> Result<Table, DataError> {
-    let failed = |source| DataError::Io { path: path.to_path_buf(), source };
-    let file = std::io::BufReader::new(std::fs::File::open(path).map_err(failed)?);
+    let file = eyespot_system::open(path).map_err(|error| DataError::file(path, error))?;
+    let file = std::io::BufReader::new(file);
     let zipped = path.extension().is_some_and(|ending| ending == "gz");
     let table = if zipped { parse(MultiGzDecoder::new(file), dimensions) } else { parse(file, dimensions) };
     table.map_err(|reason| DataError::Idx { path: path.into(), reason })
@@ -119,6 +125,7 @@ fn read(path: &Path, dimensions: usize) -> Result<Table, DataError> {
 pub(crate) fn parse(mut bytes: impl Read, dimensions: usize) -> Result<Table, String> {
     /// Sixteen times MNIST; more than this is no picture set for memory.
     const MOST: usize = 1 << 30;
+    let most = MOST.min(usize::try_from(Budget::process().limit()).unwrap_or(MOST));
     let unreadable = |error: std::io::Error| format!("it ends early or can't be read ({error})");
     let mut magic = [0; 4];
     bytes.read_exact(&mut magic).map_err(unreadable)?;
@@ -131,7 +138,8 @@ pub(crate) fn parse(mut bytes: impl Read, dimensions: usize) -> Result<Table, St
         let mut side = [0; 4];
         bytes.read_exact(&mut side).map_err(unreadable)?;
         let side = u32::from_be_bytes(side) as usize;
-        size = size.checked_mul(side).filter(|size| *size <= MOST).ok_or("it declares over 1 GiB")?;
+        let product = size.checked_mul(side).filter(|size| *size <= most);
+        size = product.ok_or("it declares over 1 GiB, or more than --memory allows")?;
         sides.push(side);
     }
     // Grows with what is there: a lying header costs nothing.

@@ -1,12 +1,19 @@
 //! Labelled pictures: where they are, what their classes are called, and which are for training.
 
 mod csv;
+mod duplicates;
 pub(crate) mod folder;
 mod idx;
+mod layout;
+mod part;
 mod split;
+mod tree;
 
-use crate::{DataError, Sample};
+use crate::{DataError, Limits, Sample};
+pub use duplicates::Duplicate;
+use eyespot_system::printable;
 pub(crate) use idx::IdxImages;
+use part::Part;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -62,34 +69,11 @@ pub struct Dataset {
     pub test: Vec<Sample>,
     /// What a person should know about the data, a sentence each: files passed over, classes missing from a part.
     pub notices: Vec<String>,
+    /// Images that aren't used because others have the same content.
+    pub duplicates: Vec<Duplicate>,
+    /// The part of each image whose class isn't among [`SplitOptions::classes`].
+    unknown: Vec<Part>,
     divided: bool,
-}
-
-/// Which part of the data set a picture belongs to; `None` where the data doesn't say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
-    Train,
-    Val,
-    Test,
-}
-
-impl Part {
-    fn named(name: &str) -> Option<Part> {
-        match name {
-            "train" | "training" => Some(Part::Train),
-            "val" | "valid" | "validation" => Some(Part::Val),
-            "test" => Some(Part::Test),
-            _ => None,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Part::Train => "train",
-            Part::Val => "val",
-            Part::Test => "test",
-        }
-    }
 }
 
 /// A picture as found, before classes have numbers.
@@ -110,10 +94,18 @@ struct Listing {
     notices: Vec<String>,
 }
 
+impl Listing {
+    fn new(layout: Layout) -> Listing {
+        Listing { layout, classes: Vec::new(), found: Vec::new(), notices: Vec::new() }
+    }
+}
+
 impl Dataset {
-    /// Finds the labelled pictures at a path. Files are listed, not decoded.
+    /// Finds the labelled images at a path. Files are listed, not decoded; those of equal size are read once, to find
+    /// images that are there more than once.
     ///
-    /// - `root/{train,val|valid|validation,test}/CLASS/…`: the parts as given.
+    /// - `root/{train,val,test}/CLASS/…`: the splits as given. Their names count in any case and spelling: `training`,
+    ///   `train_set`, `trn`; `valid`, `validation`, `dev`; `testing`, `test_set`.
     /// - `root/CLASS/…`: `validation` of each class is set aside, chosen by `seed`.
     /// - a CSV file with the columns `path,label` and optionally `split` (train, val or test), or a folder that holds
     ///   nothing but CSVs is not looked into: name the file. Paths are relative to the CSV.
@@ -124,6 +116,9 @@ impl Dataset {
     /// A class folder is searched with its sub-folders, in the order of names. Pictures are files that end in one of
     /// torchvision's endings (.jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp, any case); other files are passed over,
     /// and counted in `notices`. Hidden files and folders (a leading dot) are skipped. Links are followed.
+    ///
+    /// Of images with the same content and label one is used, in the test part before the validation part before the
+    /// training part; of those with different labels none. All that is left out so stands in `duplicates`.
     ///
     /// # Errors
     /// If there is no data set at the path: the text says what was found and what is expected.
@@ -140,7 +135,13 @@ impl Dataset {
         let listing = if metadata.is_dir() {
             match idx::list(path)? {
                 Some(listing) => listing,
-                None => folder::list(path)?,
+                None => {
+                    let known = |name: &str| {
+                        options.classes.iter().flatten().any(|class| class == name)
+                            || options.aliases.iter().any(|(alias, _)| alias == name)
+                    };
+                    folder::list(path, &known)?
+                }
             }
         } else if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv")) {
             csv::list(path)?
@@ -153,16 +154,35 @@ impl Dataset {
     /// The pictures to judge a model by: the test part, else the validation part, of data that is divided on disk;
     /// all pictures of data that isn't.
     pub fn evaluation(&self) -> Vec<Sample> {
-        if !self.divided {
-            let mut all: Vec<Sample> = self.train.iter().chain(&self.val).cloned().collect();
-            all.sort_by(|a, b| a.path.cmp(&b.path));
-            return all;
+        match self.measured() {
+            Some(Part::Test) => self.test.clone(),
+            Some(Part::Val) => self.val.clone(),
+            Some(Part::Train) => self.train.clone(),
+            None => {
+                let mut all: Vec<Sample> = self.train.iter().chain(&self.val).cloned().collect();
+                all.sort_by(|a, b| a.path.cmp(&b.path));
+                all
+            }
         }
-        [&self.test, &self.val, &self.train]
-            .into_iter()
-            .find(|part| !part.is_empty())
-            .cloned()
-            .unwrap_or_default()
+    }
+
+    /// How many images [`Dataset::evaluation`] lacks because their class isn't among [`SplitOptions::classes`].
+    pub fn evaluation_unknown(&self) -> usize {
+        let measured = self.measured();
+        self.unknown.iter().filter(|part| measured.is_none_or(|measured| measured == **part)).count()
+    }
+
+    /// The duplicates that [`Dataset::evaluation`] lacks.
+    pub fn evaluation_duplicates(&self) -> impl Iterator<Item = &Duplicate> {
+        let measured = self.measured();
+        self.duplicates.iter().filter(move |duplicate| measured.is_none_or(|part| part == duplicate.part))
+    }
+
+    /// The part to judge a model by; `None` for all of it.
+    fn measured(&self) -> Option<Part> {
+        let parts = [(Part::Test, &self.test), (Part::Val, &self.val)];
+        let filled = parts.into_iter().find(|(_, samples)| !samples.is_empty());
+        self.divided.then(|| filled.map_or(Part::Train, |(part, _)| part))
     }
 
     /// Training pictures of each class.
@@ -208,12 +228,13 @@ fn number(path: &Path, listing: Listing, options: &SplitOptions) -> Result<Datas
         val: Vec::new(),
         test: Vec::new(),
         notices: Vec::new(),
+        duplicates: Vec::new(),
+        unknown: Vec::new(),
         classes: Vec::new(),
     };
-    let mut left_out = 0;
     for found in found {
         let Some(&label) = index.get(found.class.as_str()) else {
-            left_out += 1;
+            dataset.unknown.push(found.part.unwrap_or(Part::Train));
             continue;
         };
         let sample = match found.memory {
@@ -226,25 +247,29 @@ fn number(path: &Path, listing: Listing, options: &SplitOptions) -> Result<Datas
             Some(Part::Test) => dataset.test.push(sample),
         }
     }
-    if left_out > 0 {
+    if !dataset.unknown.is_empty() {
+        let left_out = dataset.unknown.len();
         notices.push(format!(
             "{left_out} pictures are left out: the model knows no class called {}",
             some_of(&unknown)
         ));
     }
+    dataset.notices = notices;
+    duplicates::remove(&mut dataset, &Limits::default());
     if dataset.val.is_empty() && options.validation > 0.0 {
         let train = std::mem::take(&mut dataset.train);
         (dataset.train, dataset.val) =
             split::stratified(train, classes.len(), options.validation, options.seed);
     }
     dataset.classes = classes;
-    add_class_notices(&dataset, options.classes.is_some(), &mut notices);
-    dataset.notices = notices;
+    let notices = class_notices(&dataset, options.classes.is_some());
+    dataset.notices.extend(notices);
     Ok(dataset)
 }
 
 /// Names classes that some part lacks.
-fn add_class_notices(dataset: &Dataset, classes_given: bool, notices: &mut Vec<String>) {
+fn class_notices(dataset: &Dataset, classes_given: bool) -> Vec<String> {
+    let mut notices = Vec::new();
     let parts = [(Part::Train, &dataset.train), (Part::Val, &dataset.val), (Part::Test, &dataset.test)];
     let parts = parts.into_iter().filter(|(_, samples)| !samples.is_empty());
     let counts: Vec<_> = parts.map(|(part, samples)| (part, count(samples, dataset.classes.len()))).collect();
@@ -267,15 +292,30 @@ fn add_class_notices(dataset: &Dataset, classes_given: bool, notices: &mut Vec<S
     if dataset.classes.len() == 1 {
         notices.push(format!(
             "there is only one class, {}; a classifier needs at least two",
-            dataset.classes[0]
+            printable(&dataset.classes[0])
         ));
+    }
+    notices
+}
+
+/// A file as named below the data set's folder.
+fn relative<'a>(root: &Path, path: &'a Path) -> &'a Path {
+    path.strip_prefix(folder_of(root)).unwrap_or(path)
+}
+
+/// The folder of a data set, or of a table.
+fn folder_of(root: &Path) -> &Path {
+    match root.is_file() {
+        true => root.parent().unwrap_or(root),
+        false => root,
     }
 }
 
 /// The first few of many names.
 fn some_of<S: AsRef<str>>(names: &[S]) -> String {
     const SHOWN: usize = 10;
-    let mut text = names.iter().take(SHOWN).map(S::as_ref).collect::<Vec<_>>().join(", ");
+    let mut text =
+        names.iter().take(SHOWN).map(|name| printable(name.as_ref())).collect::<Vec<_>>().join(", ");
     if names.len() > SHOWN {
         text.push_str(&format!(" and {} more", names.len() - SHOWN));
     }

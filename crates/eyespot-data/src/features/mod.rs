@@ -26,7 +26,10 @@ pub enum Feature {
 
 /// A list of names of features that can't be understood.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{0}` names no features; use hog, color or pixels, or several joined by +, such as hog+color")]
+#[error(
+    "`{}` names no features; use hog, color or pixels, or several joined by +, such as hog+color",
+    eyespot_system::printable(.0)
+)]
 pub struct UnknownFeature(String);
 
 /// Which features a picture is described by, and how each number is standardised: `(x − mean) / std`.

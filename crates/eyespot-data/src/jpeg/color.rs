@@ -52,12 +52,30 @@ impl Upsampling {
     }
 }
 
-/// The whole picture, row by row.
+/// Rows of samples on their way to pixels.
+pub(super) struct Rows {
+    /// One sample more on each side, so that the first and the last have neighbours.
+    sums: Vec<u16>,
+    /// One for each channel.
+    samples: Vec<Vec<u8>>,
+}
+
+impl Rows {
+    pub fn new(frame: &Frame) -> Rows {
+        let samples = vec![vec![0; frame.width + 8]; frame.components.len()];
+        Rows { sums: vec![0; frame.width + 4], samples }
+    }
+}
+
+/// Some rows of the picture.
 pub(super) struct Pixels<'a> {
     pub frame: &'a Frame,
     pub planes: &'a [Plane],
     pub colors: Colors,
-    /// Height × width × 3.
+    /// Number of the first row.
+    pub first: usize,
+    pub rows: &'a mut Rows,
+    /// Rows × width × 3.
     pub out: &'a mut [u8],
 }
 
@@ -65,14 +83,12 @@ impl Kernel for Pixels<'_> {
     #[inline(always)]
     fn run(self) {
         let Frame { width, height, components, .. } = self.frame;
-        // One sample more on each side, so that the first and the last have neighbours.
-        let mut sums = vec![0u16; width + 4];
-        let mut rows = vec![vec![0u8; width + 8]; components.len()];
-        for (y, out) in (0..*height).zip(self.out.chunks_exact_mut(3 * width)) {
-            for ((row, component), plane) in rows.iter_mut().zip(components).zip(self.planes) {
-                upsample(Upsampling::of(component, self.frame), component, plane, y, &mut sums, row);
+        let Rows { sums, samples } = self.rows;
+        for (y, out) in (self.first..*height).zip(self.out.chunks_exact_mut(3 * width)) {
+            for ((row, component), plane) in samples.iter_mut().zip(components).zip(self.planes) {
+                upsample(Upsampling::of(component, self.frame), component, plane, y, sums, row);
             }
-            let rows: Vec<&[u8]> = rows.iter().map(|row| &row[..*width]).collect();
+            let rows: Vec<&[u8]> = samples.iter().map(|row| &row[..*width]).collect();
             match (self.colors, &rows[..]) {
                 (Colors::Grey, [grey]) => to_rgb(out, [grey; 3], |x| x),
                 (Colors::Rgb, [r, g, b]) => to_rgb(out, [r, g, b], |x| x),
@@ -95,7 +111,7 @@ fn upsample(
     sums: &mut [u16],
     out: &mut [u8],
 ) {
-    let line = |y: usize| &plane.samples[y * plane.stride..][..component.width];
+    let line = |y: usize| &plane.samples[y % plane.rows * plane.stride..][..component.width];
     // The row that lies next to row `y`, of twice as many, besides the one that it lies in.
     let next_line = |y: usize| {
         let next = if y.is_multiple_of(2) {

@@ -68,6 +68,7 @@ pub(super) struct Scan {
     pub low: u32,
 }
 
+pub(super) const HUFFMAN_TABLES: u8 = 0xc4;
 pub(super) const START_OF_SCAN: u8 = 0xda;
 pub(super) const END: u8 = 0xd9;
 
@@ -101,7 +102,7 @@ impl<'a> Header<'a> {
     pub fn read(&mut self, marker: u8, content: &'a [u8]) -> Result<(), DecodeError> {
         match marker {
             0xc0..=0xc2 => self.frame(marker, content),
-            0xc4 => self.huffman_tables(content),
+            HUFFMAN_TABLES => self.huffman_tables(content),
             0xc3 | 0xc5..=0xcf => {
                 let how =
                     if marker >= 0xc9 { "arithmetic coding" } else { "lossless or hierarchical coding" };

@@ -49,18 +49,18 @@ impl Restarts {
 
     /// Whether reading starts afresh before the next group.
     #[inline]
-    fn next(&mut self, bits: &mut Bits) -> Result<bool, DecodeError> {
+    fn next(&mut self, bits: &mut Bits) -> bool {
         if self.interval == 0 {
-            return Ok(false);
+            return false;
         }
         let restart = self.left == 0;
         if restart {
-            bits.restart(self.number)?;
+            bits.restart(self.number);
             self.number = (self.number + 1) % 8;
             self.left = self.interval;
         }
         self.left -= 1;
-        Ok(restart)
+        restart
     }
 }
 
@@ -69,8 +69,9 @@ fn table(tables: &[Option<Table>; 4], number: usize) -> Result<&Table, DecodeErr
 }
 
 /// One channel in a sequential scan.
-struct Channel<'a> {
-    index: usize,
+pub(super) struct Channel<'a> {
+    /// In the frame.
+    pub index: usize,
     dc: &'a Table,
     ac: &'a Table,
     last_dc: i32,
@@ -81,14 +82,21 @@ struct Channel<'a> {
     blocks_across: usize,
 }
 
-/// Reads a sequential scan. `done` gets, for each channel and each of its rows of blocks: the channel's index, the row's
-/// number, and the blocks.
+impl Channel<'_> {
+    /// The rows of blocks in row `row` of groups, with their numbers.
+    pub fn rows(&self, row: usize) -> impl Iterator<Item = (usize, &[Block])> {
+        (row * self.group.1..).zip(self.blocks.chunks_exact(self.blocks_across))
+    }
+}
+
+/// Reads a sequential scan. `done` gets the number of each row of groups, and the channels with its blocks. Where the data
+/// run out, the rest is grey.
 pub(super) fn sequential(
     header: &Header,
     frame: &Frame,
     scan: &Scan,
     bits: &mut Bits,
-    mut done: impl FnMut(usize, usize, &[Block]),
+    mut done: impl FnMut(usize, &[Channel]),
 ) -> Result<(), DecodeError> {
     let groups = Groups::new(frame, scan);
     let mut channels = Vec::new();
@@ -111,60 +119,52 @@ pub(super) fn sequential(
             channel.blocks.as_flattened_mut().fill(0);
         }
         for column in 0..groups.across {
-            if restarts.next(bits)? {
+            if restarts.next(bits) {
                 channels.iter_mut().for_each(|channel| channel.last_dc = 0);
+            }
+            if bits.ran_out() {
+                continue;
             }
             for channel in &mut channels {
                 let (across, down) = channel.group;
                 for place in (0..down).map(|y| y * channel.blocks_across + column * across) {
                     for block in &mut channel.blocks[place..place + across] {
                         channel.last_dc =
-                            sequential_block(bits, channel.dc, channel.ac, channel.last_dc, block)?;
+                            sequential_block(bits, channel.dc, channel.ac, channel.last_dc, block);
                     }
                 }
             }
         }
-        for channel in &channels {
-            for (y, blocks) in channel.blocks.chunks_exact(channel.blocks_across).enumerate() {
-                done(channel.index, row * channel.group.1 + y, blocks);
-            }
-        }
+        done(row, &channels);
     }
     Ok(())
 }
 
 /// Reads a block; returns its DC coefficient.
 #[inline]
-fn sequential_block(
-    bits: &mut Bits,
-    dc: &Table,
-    ac: &Table,
-    last_dc: i32,
-    block: &mut Block,
-) -> Result<i32, DecodeError> {
+fn sequential_block(bits: &mut Bits, dc: &Table, ac: &Table, last_dc: i32, block: &mut Block) -> i32 {
     let mut own = *bits;
-    let value = last_dc.wrapping_add(own.coded(dc)?.number);
+    let value = last_dc.wrapping_add(own.coded(dc).number);
     block[0] = value as i16;
     let mut k = 1;
     while k < 64 {
-        let coded = own.coded(ac)?;
+        let coded = own.coded(ac);
         k += coded.zeros as usize;
         if coded.number != 0 {
-            *coefficient(block, k)? = coded.number as i16;
+            *coefficient(block, k) = coded.number as i16;
         } else if coded.zeros < 15 {
             break;
         }
         k += 1;
     }
     *bits = own;
-    Ok(value)
+    value
 }
 
-/// The coefficient at a place of the zigzag.
+/// The coefficient at a place of the zigzag; damaged data may lead behind the last one, which stands for them all.
 #[inline(always)]
-fn coefficient(block: &mut Block, k: usize) -> Result<&mut i16, DecodeError> {
-    let place = ZIGZAG.get(k).ok_or_else(|| damaged("a block has more than 64 coefficients"))?;
-    Ok(&mut block[usize::from(*place & 63)])
+fn coefficient(block: &mut Block, k: usize) -> &mut i16 {
+    &mut block[usize::from(ZIGZAG[k.min(63)] & 63)]
 }
 
 /// Reads a progressive scan into the blocks of all channels.
@@ -182,8 +182,12 @@ pub(super) fn progressive(
     let mut empty = 0;
     for row in 0..groups.down {
         for column in 0..groups.across {
-            if restarts.next(bits)? {
+            if restarts.next(bits) {
                 (last_dc, empty) = ([0; 4], 0);
+            }
+            // What the earlier scans have given stays.
+            if bits.ran_out() {
+                continue;
             }
             for &(index, dc, ac) in &scan.components {
                 let component = &frame.components[index];
@@ -193,15 +197,15 @@ pub(super) fn progressive(
                     for block in &mut blocks[index][place..place + across] {
                         match (scan.first, scan.high) {
                             (0, 0) => {
-                                let change = bits.coded(table(&header.dc_tables, dc)?)?.number;
+                                let change = bits.coded(table(&header.dc_tables, dc)?).number;
                                 last_dc[index] = i32::wrapping_add(last_dc[index], change);
                                 block[0] = (last_dc[index] << scan.low) as i16;
                             }
-                            (0, _) => block[0] |= (bits.read(1)? << scan.low) as i16,
+                            (0, _) => block[0] |= (bits.read(1) << scan.low) as i16,
                             (_, 0) => {
-                                first_bits(bits, table(&header.ac_tables, ac)?, scan, &mut empty, block)?
+                                first_bits(bits, table(&header.ac_tables, ac)?, scan, &mut empty, block)
                             }
-                            _ => next_bit(bits, table(&header.ac_tables, ac)?, scan, &mut empty, block)?,
+                            _ => next_bit(bits, table(&header.ac_tables, ac)?, scan, &mut empty, block),
                         }
                     }
                 }
@@ -212,85 +216,72 @@ pub(super) fn progressive(
 }
 
 /// The highest bits of a band of coefficients.
-fn first_bits(
-    bits: &mut Bits,
-    ac: &Table,
-    scan: &Scan,
-    empty: &mut u32,
-    block: &mut Block,
-) -> Result<(), DecodeError> {
+fn first_bits(bits: &mut Bits, ac: &Table, scan: &Scan, empty: &mut u32, block: &mut Block) {
     if *empty > 0 {
         *empty -= 1;
-        return Ok(());
+        return;
     }
     let mut k = scan.first;
     while k <= scan.last {
-        let symbol = bits.symbol(ac)?;
+        let symbol = bits.symbol(ac);
         let (zeros, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));
         if size == 0 && zeros < 15 {
-            *empty = (1 << zeros) + bits.read(zeros)? - 1;
+            *empty = (1 << zeros) + bits.read(zeros) - 1;
             break;
         }
         k += zeros as usize;
         if size > 0 {
-            *coefficient(block, k)? = (bits.number(size)? << scan.low) as i16;
+            *coefficient(block, k) = (bits.number(size) << scan.low) as i16;
         }
         k += 1;
     }
-    Ok(())
 }
 
 /// One more bit of a band of coefficients, and those that become 1 or −1 with it.
-fn next_bit(
-    bits: &mut Bits,
-    ac: &Table,
-    scan: &Scan,
-    empty: &mut u32,
-    block: &mut Block,
-) -> Result<(), DecodeError> {
+fn next_bit(bits: &mut Bits, ac: &Table, scan: &Scan, empty: &mut u32, block: &mut Block) {
     let one = 1i16 << scan.low;
-    let refine = |bits: &mut Bits, value: &mut i16| -> Result<(), DecodeError> {
-        if bits.read(1)? == 1 && *value & one == 0 {
+    let refine = |bits: &mut Bits, value: &mut i16| {
+        if bits.read(1) == 1 && *value & one == 0 {
             *value = value.wrapping_add(if *value > 0 { one } else { -one });
         }
-        Ok(())
     };
     let mut k = scan.first;
     if *empty == 0 {
         while k <= scan.last {
-            let symbol = bits.symbol(ac)?;
+            let symbol = bits.symbol(ac);
             let (mut zeros, size) = (u32::from(symbol >> 4), symbol & 15);
             let mut new = 0;
             if size > 0 {
-                new = if bits.read(1)? == 1 { one } else { -one };
+                new = if bits.read(1) == 1 { one } else { -one };
             } else if zeros < 15 {
-                *empty = (1 << zeros) + bits.read(zeros)?;
+                *empty = (1 << zeros) + bits.read(zeros);
                 break;
             }
             // The new one comes after that many zeros; those that aren't zero get their bit on the way.
             while k <= scan.last {
-                let value = coefficient(block, k)?;
+                let value = coefficient(block, k);
                 if *value != 0 {
-                    refine(bits, value)?;
+                    refine(bits, value);
                 } else if zeros == 0 {
-                    *value = new;
                     break;
                 } else {
                     zeros -= 1;
                 }
                 k += 1;
             }
+            if new != 0 {
+                *coefficient(block, k) = new;
+            }
             k += 1;
         }
     }
     if *empty > 0 {
         for k in k..=scan.last {
-            let value = coefficient(block, k)?;
+            let value = coefficient(block, k);
             if *value != 0 {
-                refine(bits, value)?;
+                refine(bits, value);
             }
         }
         *empty -= 1;
     }
-    Ok(())
 }

@@ -1,7 +1,7 @@
 //! Who prepares which picture, and which batch is whole.
 
-use super::{Batch, Failure};
-use crate::{DecodeError, Sample};
+use super::{Batch, Failure, Noted};
+use crate::{DecodeError, Note, Sample};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ pub(super) struct Task {
 /// What has become of a picture.
 enum Slot {
     Pending,
-    Ready { index: usize, label: usize, path: PathBuf },
+    Ready { index: usize, label: usize, path: PathBuf, notes: Vec<Note> },
     Failed(Failure),
 }
 
@@ -125,16 +125,16 @@ impl Queue {
     }
 
     /// Stores what has become of a picture.
-    pub fn finish(&self, task: Task, result: Result<(), DecodeError>, tensor: &[f32]) {
+    pub fn finish(&self, task: Task, result: Result<Vec<Note>, DecodeError>, tensor: &[f32]) {
         let slot = match result {
-            Ok(()) => {
+            Ok(notes) => {
                 let mut inputs = task.batch.lock().unwrap_or_else(PoisonError::into_inner);
                 let start = task.slot * self.tensor_len;
                 if inputs.len() < start + self.tensor_len {
                     inputs.resize(start + self.tensor_len, 0.0);
                 }
                 inputs[start..start + self.tensor_len].copy_from_slice(tensor);
-                Slot::Ready { index: task.index, label: task.sample.label, path: task.sample.path }
+                Slot::Ready { index: task.index, label: task.sample.label, path: task.sample.path, notes }
             }
             Err(cause) => Slot::Failed(Failure { path: task.sample.path, cause }),
         };
@@ -180,13 +180,14 @@ fn gather(mut inputs: Vec<f32>, slots: Vec<Slot>, tensor_len: usize) -> Batch {
     let mut batch = Batch::default();
     for (place, slot) in slots.into_iter().enumerate() {
         match slot {
-            Slot::Ready { index, label, path } => {
+            Slot::Ready { index, label, path, notes } => {
                 let to = batch.labels.len();
                 if to != place {
                     inputs.copy_within(place * tensor_len..(place + 1) * tensor_len, to * tensor_len);
                 }
                 batch.labels.push(label);
                 batch.indices.push(index);
+                batch.notes.extend(notes.into_iter().map(|note| Noted { path: path.clone(), note }));
                 batch.paths.push(path);
             }
             Slot::Failed(failure) => batch.failures.push(failure),

@@ -3,7 +3,7 @@
 use super::Failure;
 use crate::dataset::folder::{Walk, is_picture};
 use crate::{DataError, DecodeError, Sample};
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 /// The pictures that paths name, found as they are asked for: a file is itself (whatever its ending); a folder stands
 /// for the picture files in it and below, in the order of names; a path with `*`, `?` or `[` that isn't a file stands for
@@ -32,6 +32,29 @@ fn files_below(folder: PathBuf) -> Paths {
     }))
 }
 
+/// What a pattern with `**` stands for, which `glob` would look for along every link, also those that lead in circles.
+fn below_pattern(path: PathBuf, text: &str) -> Paths {
+    let pattern = match glob::Pattern::new(text) {
+        Ok(pattern) => pattern,
+        Err(error) => return one(Err(failure(path, error.to_string()))),
+    };
+    let plain = |part: &Component| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']);
+    let start: PathBuf = path.components().take_while(plain).collect();
+    let start = if start.as_os_str().is_empty() { PathBuf::from(".") } else { start };
+    let options = glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::new() };
+    let all = path.ends_with("**");
+    let matches = move |file: &Path| {
+        let named = file.strip_prefix(".").unwrap_or(file);
+        pattern.matches_path_with(named, options) && (!all || is_picture(file))
+    };
+    let mut files =
+        Walk::new(start).filter(move |file| file.as_ref().map_or(true, |f| matches(f))).peekable();
+    if files.peek().is_none() {
+        return one(Err(failure(path, "nothing matches it".into())));
+    }
+    Box::new(files.map(move |file| file.map_err(|error| failure(path.clone(), error.to_string()))))
+}
+
 fn failure(path: PathBuf, reason: String) -> Failure {
     Failure { path, cause: DecodeError::Io(std::io::Error::other(reason)) }
 }
@@ -41,6 +64,9 @@ fn expand(path: PathBuf) -> Paths {
     let text = path.to_string_lossy().into_owned();
     if path.exists() || !text.contains(['*', '?', '[']) {
         return one(Ok(path));
+    }
+    if text.contains("**") {
+        return below_pattern(path, &text);
     }
     let mut matches = match glob::glob(&text) {
         Ok(matches) => matches.peekable(),

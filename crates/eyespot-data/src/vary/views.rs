@@ -1,8 +1,10 @@
 //! A picture in all its forms at once.
 
 use super::{STRENGTHS, Variation};
+use crate::opened::Wanted;
 use crate::resize::Scratch;
 use crate::{DataError, DecodeError, Fit, Limits, Sample, Transform};
+use eyespot_system::Budget;
 use image::RgbImage;
 use std::sync::{Mutex, PoisonError};
 
@@ -56,11 +58,12 @@ impl Views {
     /// # Errors
     /// A picture that can't be read or transformed.
     pub fn read(&self, sample: &Sample, limits: &Limits) -> Result<Vec<Vec<f32>>, DecodeError> {
-        let picture = sample.read(limits)?;
+        let opened = sample.open(limits, Budget::process(), Wanted::Picture)?;
+        let picture = opened.view()?;
         let hash = sample.content_hash(limits)?;
         let seed = hash.iter().take(8).fold(0, |seed, &byte| seed << 8 | u64::from(byte));
-        let small = shrunk(&picture)?;
-        let small = small.as_ref().unwrap_or(&picture);
+        let small = shrunk(picture)?;
+        let small = small.as_ref().unwrap_or(picture);
         let mut tensors: Vec<Vec<f32>> =
             self.transforms.iter().map(|t| vec![0.0; Self::COUNT * t.len()]).collect();
         let mut rooms: Vec<Vec<&mut [f32]>> = (0..Self::COUNT).map(|_| Vec::new()).collect();
@@ -76,7 +79,7 @@ impl Views {
             while let Some((view, room)) = { waiting.lock().unwrap_or_else(PoisonError::into_inner).next() } {
                 let varied;
                 let form = match view {
-                    0 => &picture,
+                    0 => picture,
                     _ => {
                         let (variation, strength) =
                             ((view - 1) / STRENGTHS.len(), (view - 1) % STRENGTHS.len());
@@ -85,7 +88,7 @@ impl Views {
                     }
                 };
                 for ((transform, table), tensor) in self.transforms.iter().zip(&self.tables).zip(room) {
-                    transform.apply_with(&mut scratch, table, form, tensor)?;
+                    transform.apply_with(&mut scratch, table, &mut &*form, tensor)?;
                 }
             }
             Ok(())
@@ -110,13 +113,14 @@ fn shrunk(picture: &RgbImage) -> Result<Option<RgbImage>, DecodeError> {
     let crop = (scaled(height), scaled(width));
     let whole = Transform { fit: Fit::Squash, ..Transform::unscaled(crop.0, crop.1, 3) };
     let mut pixels = Vec::new();
-    whole.frame(&mut Scratch::default(), picture, &mut pixels)?;
+    whole.frame(&mut Scratch::default(), &mut &*picture, &mut pixels)?;
     Ok(RgbImage::from_raw(crop.1, crop.0, pixels))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::DecodeOptions;
     use crate::drawn;
 
     fn saved(size: u32) -> (tempfile::TempDir, Sample) {
@@ -133,7 +137,7 @@ mod tests {
         let transforms = vec![Transform::unscaled(32, 32, 3), Transform::unscaled(20, 24, 1)];
         let tensors = Views::new(transforms.clone(), 2).expect("sound").read(&sample, &Limits::default());
         let tensors = tensors.expect("reads");
-        let picture = sample.read(&Limits::default()).expect("reads");
+        let picture = sample.read(&DecodeOptions::default()).expect("reads").image;
         for (transform, tensors) in transforms.iter().zip(&tensors) {
             let mut plain = vec![0.0; transform.len()];
             transform.apply(&picture, &mut plain).expect("fits");

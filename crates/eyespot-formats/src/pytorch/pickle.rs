@@ -5,26 +5,28 @@
 
 mod calls;
 
-use super::global;
+use super::global::{self, Global};
 use super::value::{Heap, Value};
 use crate::ReadError;
 use crate::bytes::{array, slice};
 use crate::error::{damaged, too_much, unsupported};
 use crate::limits::MAX_ENTRIES;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Instructions of one pickle. A tensor takes about forty, so this is room for 100,000 tensors.
 const MAX_STEPS: usize = 4_000_000;
 /// Containers, tensors and remembered values, each.
-const MAX_OBJECTS: usize = 1 << 20;
-/// Items of all containers together. Every item but those of calls takes a step.
-const MAX_ITEMS: usize = 2 * MAX_STEPS;
+const MAX_OBJECTS: usize = 1 << 18;
+/// Items of all containers together.
+const MAX_ITEMS: usize = MAX_STEPS / 2;
 /// Arguments of a call; the longest real one has seven.
 const MAX_ARGUMENTS: usize = 16;
 /// Values on the stack. Python writes containers in batches of 1,000.
 const MAX_STACK: usize = 1 << 18;
 /// Containers that are open at once.
 const MAX_DEPTH: usize = 200;
+/// Different names that mean nothing here.
+const MAX_FOREIGN: usize = 1000;
 
 /// One pickle, interpreted.
 #[derive(Debug)]
@@ -40,8 +42,14 @@ pub(super) struct Pickle<'a> {
 pub(super) fn read(bytes: &[u8]) -> Result<Pickle<'_>, ReadError> {
     let mut machine = Machine { bytes, ..Machine::default() };
     for _ in 0..MAX_STEPS {
-        if let Some(root) = machine.step()? {
-            return Ok(Pickle { root, heap: machine.heap, length: machine.position });
+        match machine.step() {
+            Ok(None) => {}
+            // A name that means nothing explains more than what came of it.
+            result => {
+                machine.check_foreign()?;
+                let Some(root) = result? else { continue };
+                return Ok(Pickle { root, heap: machine.heap, length: machine.position });
+            }
         }
     }
     Err(too_much(format!("its description of the weights has more than {MAX_STEPS} steps")))
@@ -58,6 +66,10 @@ struct Machine<'a> {
     memo: HashMap<usize, Value<'a>>,
     /// Items of all containers so far.
     items: usize,
+    /// Names that mean nothing here: module, name, and whether they only said a class.
+    foreign: Vec<(&'a str, &'a str, bool)>,
+    /// The classes of dicts that aren't plain ones, by their places, until they have their attributes.
+    classes: BTreeMap<usize, usize>,
 }
 
 type Step<'a> = Result<Option<Value<'a>>, ReadError>;
@@ -89,6 +101,7 @@ impl<'a> Machine<'a> {
             0x8d => self.text(8)?,
             b'C' => self.raw_bytes(1)?,
             b'B' => self.raw_bytes(4)?,
+            0x8e | 0x96 => self.raw_bytes(8)?,
             // Containers
             b'(' => self.mark()?,
             b')' => self.container(Value::Tuple, Vec::new())?,
@@ -210,8 +223,8 @@ impl<'a> Machine<'a> {
     }
 
     fn raw_bytes(&mut self, size: usize) -> Result<(), ReadError> {
-        self.counted(size)?;
-        self.push(Value::Other)
+        let bytes = self.counted(size)?;
+        self.push(Value::Raw(bytes))
     }
 
     fn mark(&mut self) -> Result<(), ReadError> {
@@ -319,7 +332,34 @@ impl<'a> Machine<'a> {
     fn global(&mut self) -> Result<(), ReadError> {
         let module = self.line()?;
         let name = self.line()?;
-        self.push(Value::Global(global::find(module, name)?))
+        self.named(module, name)
+    }
+
+    fn named(&mut self, module: &'a str, name: &'a str) -> Result<(), ReadError> {
+        let global = match global::find(module, name) {
+            Some(global) => global,
+            None => Global::Foreign(self.foreign_place(module, name)?),
+        };
+        self.push(Value::Global(global))
+    }
+
+    fn foreign_place(&mut self, module: &'a str, name: &'a str) -> Result<usize, ReadError> {
+        if let Some(place) = self.foreign.iter().position(|&(m, n, _)| (m, n) == (module, name)) {
+            return Ok(place);
+        }
+        if self.foreign.len() >= MAX_FOREIGN {
+            return Err(too_much(format!("it mentions more than {MAX_FOREIGN} classes")));
+        }
+        self.foreign.push((module, name, false));
+        Ok(self.foreign.len() - 1)
+    }
+
+    /// Refuses the first name that was more than a class.
+    fn check_foreign(&self) -> Result<(), ReadError> {
+        match self.foreign.iter().find(|(_, _, class)| !class) {
+            Some((module, name, _)) => Err(global::refusal(module, name)),
+            None => Ok(()),
+        }
     }
 
     fn line(&mut self) -> Result<&'a str, ReadError> {
@@ -334,7 +374,7 @@ impl<'a> Machine<'a> {
         let name = self.pop()?;
         let module = self.pop()?;
         match (module, name) {
-            (Value::Text(module), Value::Text(name)) => self.push(Value::Global(global::find(module, name)?)),
+            (Value::Text(module), Value::Text(name)) => self.named(module, name),
             _ => Err(confused("a name is no text")),
         }
     }

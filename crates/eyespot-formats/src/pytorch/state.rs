@@ -1,107 +1,169 @@
-//! The weights in what was saved.
+//! The tensors in what was saved, under the keys that lead to them.
 
+use super::global::element_of_numpy;
 use super::pickle::Pickle;
-use super::value::{Heap, Storage, Value, View};
+use super::value::{Heap, NumpyArray, Storage as Described, Value, View};
 use crate::ReadError;
 use crate::error::{damaged, quoted, too_much, unsupported};
-use crate::limits::{Budget, MAX_ENTRIES, element_count};
-use crate::{names, weights};
-use eyespot_graph::{Params, Tensor};
-use std::collections::HashSet;
+use crate::limits::MAX_ENTRIES;
+use crate::tensors::{Data, Entry, Storage, Tensors, unless_contiguous};
+use std::collections::{HashMap, HashSet};
 
-/// Keys under which training programs save a state dict, the likeliest first. Plain weights come before averaged
-/// ones, because every program that saves both can go on without the average.
-const WRAPPERS: [&str; 15] = [
-    "state_dict",
-    "model_state_dict",
-    "model_state",
-    "model",
-    "net",
-    "net_state_dict",
-    "network",
-    "module",
-    "weights",
-    "params",
-    "ema_state_dict",
-    "state_dict_ema",
-    "model_ema",
-    "ema",
-    "params_ema",
-];
+/// Containers inside each other that are looked through.
+const MAX_DEPTH: usize = 16;
 
-/// Wrappings inside wrappings that are looked through.
-const MAX_WRAPPINGS: usize = 4;
+/// Bytes of a name with all its keys.
+const MAX_NAME: usize = 1000;
 
-/// The tensors of the state dict; `bytes_of` gives the bytes of a storage.
-pub(super) fn read<'f>(
-    pickle: &Pickle<'_>,
-    budget: &mut Budget,
-    bytes_of: impl Fn(&Storage<'_>) -> Result<&'f [u8], ReadError>,
-) -> Result<Params, ReadError> {
-    let heap = &pickle.heap;
+/// Lists the tensors; `data` says where the bytes of a storage are and what their checksum is.
+pub(super) fn list<'p>(
+    pickle: &Pickle<'p>,
+    file: usize,
+    tensors: &mut Tensors,
+    data: impl FnMut(&Described<'p>) -> Result<(Data, Option<u32>), ReadError>,
+) -> Result<(), ReadError> {
     let Value::Dict(root) = pickle.root else {
         return Err(unsupported(
             "what was saved is no dict of named tensors; in Python, save the weights with \
              torch.save(model.state_dict(), PATH)",
         ));
     };
-    let dict =
-        state_dict(heap, root, MAX_WRAPPINGS, &mut HashSet::new()).ok_or_else(|| no_weights(heap, root))?;
-    let mut params = Params::new();
-    for (key, value) in heap.pairs(dict) {
-        let Value::Tensor(view) = value else { continue };
-        let Value::Text(name) = key else {
-            return Err(unsupported("it has a tensor whose name is no text"));
-        };
-        if names::is_counter(name) {
-            continue;
-        }
-        if params.get(name).is_some() {
-            return Err(damaged(format!("tensor {} appears twice", quoted(name))));
-        }
-        if params.len() >= MAX_ENTRIES {
-            return Err(too_much(format!("it has more than {MAX_ENTRIES} tensors")));
-        }
-        let view = heap.views.get(view).ok_or_else(|| damaged("a tensor is missing"))?;
-        let storage = heap.storages.get(view.storage).ok_or_else(|| damaged("a storage is missing"))?;
-        let tensor = tensor(name, view, storage, budget, &bytes_of)?;
-        params.insert(name, tensor);
+    let before = tensors.entries.len();
+    let (storages, names, seen) = Default::default();
+    let mut walk = Walk { heap: &pickle.heap, file, tensors, data, storages, names, seen };
+    walk.container(pickle.root, "", 0)?;
+    if walk.tensors.entries.len() == before {
+        return Err(no_weights(&pickle.heap, root));
     }
-    Ok(params)
+    Ok(())
 }
 
-/// The dict that has the tensors: behind a usual wrapper, else this one, else its only dict that has tensors.
-/// `seen` keeps dicts that refer to each other from being searched again and again.
-fn state_dict(heap: &Heap<'_>, dict: usize, depth: usize, seen: &mut HashSet<usize>) -> Option<usize> {
-    if depth == 0 || !seen.insert(dict) {
-        return None;
-    }
-    for wrapper in WRAPPERS {
-        for (key, value) in heap.pairs(dict) {
-            if key == Value::Text(wrapper)
-                && let Value::Dict(inner) = value
-                && let Some(found) = state_dict(heap, inner, depth - 1, seen)
-            {
-                return Some(found);
+struct Walk<'w, 'p, F> {
+    heap: &'w Heap<'p>,
+    file: usize,
+    tensors: &'w mut Tensors,
+    data: F,
+    /// Places of storages by key.
+    storages: HashMap<&'p str, usize>,
+    names: HashSet<String>,
+    /// Containers that have been looked through: they may refer to each other.
+    seen: HashSet<usize>,
+}
+
+impl<'p, F: FnMut(&Described<'p>) -> Result<(Data, Option<u32>), ReadError>> Walk<'_, 'p, F> {
+    fn container(&mut self, container: Value<'p>, keys: &str, depth: usize) -> Result<(), ReadError> {
+        let (Value::Dict(place) | Value::List(place) | Value::Tuple(place)) = container else {
+            return Ok(());
+        };
+        if depth > MAX_DEPTH || !self.seen.insert(place) {
+            return Ok(());
+        }
+        let heap = self.heap;
+        if let Value::Dict(_) = container {
+            for (key, value) in heap.pairs(place) {
+                match key {
+                    // An optimizer's state holds tensors as well, but they are nobody's weights.
+                    Value::Text(key) if key.contains("optim") || key.contains("sched") => {}
+                    Value::Text(key) => self.value(value, keys, key, depth)?,
+                    Value::Int(key) => self.value(value, keys, &key.to_string(), depth)?,
+                    _ => {}
+                }
+            }
+        } else {
+            for (index, &value) in heap.items(place).iter().enumerate() {
+                self.value(value, keys, &index.to_string(), depth)?;
             }
         }
+        Ok(())
     }
-    if heap.pairs(dict).any(|(_, value)| matches!(value, Value::Tensor(_))) {
-        return Some(dict);
-    }
-    // An optimizer's state also holds tensors, but they are nobody's weights.
-    let is_other = |key| matches!(key, Value::Text(name) if name.contains("optim") || name.contains("sched"));
-    let mut only = None;
-    for (key, value) in heap.pairs(dict) {
-        if let Value::Dict(inner) = value
-            && !is_other(key)
-            && let Some(found) = state_dict(heap, inner, depth - 1, seen)
-            && only.replace(found).is_some()
-        {
-            return None;
+
+    fn value(&mut self, value: Value<'p>, keys: &str, key: &str, depth: usize) -> Result<(), ReadError> {
+        if !matches!(
+            value,
+            Value::Dict(_) | Value::List(_) | Value::Tuple(_) | Value::Tensor(_) | Value::NumpyArray(_)
+        ) {
+            return Ok(());
         }
+        let dot = if keys.is_empty() { "" } else { "." };
+        let name = format!("{keys}{dot}{key}");
+        if name.len() > MAX_NAME {
+            return Err(too_much(format!("it has a name of {} bytes", name.len())));
+        }
+        let heap = self.heap;
+        let entry = match value {
+            Value::Tensor(view) => {
+                let view = heap.views.get(view).ok_or_else(|| damaged("a tensor is missing"))?;
+                self.tensor(&name, view)?
+            }
+            Value::NumpyArray(array) => match heap.numpy_arrays.get(array) {
+                Some(Some(array)) => self.numpy_array(&name, array)?,
+                _ => return Ok(()),
+            },
+            container => return self.container(container, &name, depth + 1),
+        };
+        if !self.names.insert(name) {
+            return Err(damaged(format!("tensor {} appears twice", quoted(&entry.name))));
+        }
+        if self.tensors.entries.len() >= MAX_ENTRIES {
+            return Err(too_much(format!("it has more than {MAX_ENTRIES} tensors")));
+        }
+        self.tensors.entries.push(entry);
+        Ok(())
     }
-    only
+
+    fn tensor(&mut self, name: &str, view: &View) -> Result<Entry, ReadError> {
+        let described =
+            self.heap.storages.get(view.storage).ok_or_else(|| damaged("a storage is missing"))?;
+        let storage = match self.storages.get(described.key) {
+            Some(&place) => place,
+            None => {
+                let (data, crc) = (self.data)(described)?;
+                let length = described.length().ok_or_else(|| damaged("it ends too early"))?;
+                self.tensors.storages.push(Storage { file: self.file, data, length, crc });
+                self.storages.insert(described.key, self.tensors.storages.len() - 1);
+                self.tensors.storages.len() - 1
+            }
+        };
+        Ok(Entry {
+            name: name.to_owned(),
+            element: view.element,
+            shape: view.shape.clone(),
+            storage,
+            offset: view.offset,
+            strides: unless_contiguous(&view.shape, view.strides.clone()),
+            negative: view.negative,
+        })
+    }
+
+    fn numpy_array(&mut self, name: &str, array: &NumpyArray<'p>) -> Result<Entry, ReadError> {
+        let kind = self.heap.numpy_types.get(array.kind).ok_or_else(|| damaged("an array has no type"))?;
+        let element = element_of_numpy(kind.code);
+        let mut bytes = match array.data {
+            Value::Raw(bytes) => bytes.to_vec(),
+            // Characters beyond Latin-1 are no bytes; the array then has another size than its shape.
+            Value::Latin(text) => text.chars().filter_map(|c| u8::try_from(u32::from(c)).ok()).collect(),
+            _ => Vec::new(),
+        };
+        let needed = array.shape.iter().try_fold(element.size(), |size, &axis| size.checked_mul(axis));
+        if needed != Some(bytes.len()) && !matches!(element, crate::element::Element::Foreign { .. }) {
+            return Err(damaged(format!("array {} has another size than its shape", quoted(name))));
+        }
+        if kind.big_endian {
+            bytes.chunks_exact_mut(element.size()).for_each(<[u8]>::reverse);
+        }
+        let mut strides = vec![1usize; array.shape.len()];
+        if array.fortran {
+            for axis in 1..strides.len() {
+                strides[axis] = strides[axis - 1].saturating_mul(array.shape[axis - 1]);
+            }
+        }
+        let strides = if array.fortran { unless_contiguous(&array.shape, strides) } else { None };
+        let (length, data) = (bytes.len() as u64, Data::Memory(bytes));
+        self.tensors.storages.push(Storage { file: self.file, data, length, crc: None });
+        let storage = self.tensors.storages.len() - 1;
+        let shape = array.shape.clone();
+        Ok(Entry { name: name.to_owned(), element, shape, storage, offset: 0, strides, negative: false })
+    }
 }
 
 fn no_weights(heap: &Heap<'_>, root: usize) -> ReadError {
@@ -112,72 +174,7 @@ fn no_weights(heap: &Heap<'_>, root: usize) -> ReadError {
         .collect();
     let entries = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
     unsupported(format!(
-        "it has no one dict of named tensors (it holds {entries}); in Python, save the weights with \
+        "it has no named tensors (it holds {entries}); in Python, save the weights with \
          torch.save(model.state_dict(), PATH)"
     ))
-}
-
-fn tensor<'f>(
-    name: &str,
-    view: &View,
-    storage: &Storage<'_>,
-    budget: &mut Budget,
-    bytes_of: impl Fn(&Storage<'_>) -> Result<&'f [u8], ReadError>,
-) -> Result<Tensor, ReadError> {
-    let count = element_count(&view.shape)?;
-    if count == 0 {
-        return weights::tensor(&view.shape, Vec::new());
-    }
-    let outside = || damaged(format!("tensor {} reaches beyond its storage", quoted(name)));
-    let reach =
-        |last: usize, (&axis, &stride): (&usize, &usize)| last.checked_add((axis - 1).checked_mul(stride)?);
-    let last = view.shape.iter().zip(&view.strides).try_fold(view.offset, reach).ok_or_else(outside)?;
-    if last >= storage.numbers {
-        return Err(outside());
-    }
-    let size = storage.element.size();
-    let bytes = bytes_of(storage)?;
-    if Some(bytes.len()) != storage.numbers.checked_mul(size) {
-        return Err(damaged(format!(
-            "the storage of tensor {} has another size than declared",
-            quoted(name)
-        )));
-    }
-    budget.take(count)?;
-    let numbers = if is_contiguous(view) {
-        storage.element.decode(&bytes[view.offset * size..(last + 1) * size])
-    } else {
-        storage.element.decode(&gather(view, bytes, size, count))
-    };
-    weights::tensor(&view.shape, numbers)
-}
-
-/// Whether the numbers stand in the storage as they do in the tensor. An axis of one needs no stride.
-fn is_contiguous(view: &View) -> bool {
-    let mut expected = 1usize;
-    view.shape.iter().zip(&view.strides).rev().all(|(&axis, &stride)| {
-        let fits = axis == 1 || stride == expected;
-        expected = expected.saturating_mul(axis);
-        fits
-    })
-}
-
-/// The numbers of a view that skips or reorders numbers, in the tensor's order. All places have been checked.
-fn gather(view: &View, bytes: &[u8], size: usize, count: usize) -> Vec<u8> {
-    let mut gathered = Vec::with_capacity(count * size);
-    let mut index = vec![0; view.shape.len()];
-    let mut place = view.offset;
-    for _ in 0..count {
-        gathered.extend_from_slice(&bytes[place * size..(place + 1) * size]);
-        for axis in (0..index.len()).rev() {
-            index[axis] += 1;
-            place += view.strides[axis];
-            if index[axis] < view.shape[axis] {
-                break;
-            }
-            place -= view.strides[axis] * view.shape[axis];
-            index[axis] = 0;
-        }
-    }
-    gathered
 }

@@ -12,8 +12,11 @@ pub(super) enum Value<'a> {
     Int(i64),
     /// An integer beyond 64 bits: little-endian two's complement.
     BigInt(&'a [u8]),
-    /// A value that no state dict needs: a float, raw bytes.
+    /// A value that no state dict needs: a float.
     Other,
+    Raw(&'a [u8]),
+    /// Bytes, written as the text that has them as its characters (Latin-1).
+    Latin(&'a str),
     Text(&'a str),
     Global(Global<'a>),
     /// What stands for anything built with [`Global::Inert`].
@@ -23,6 +26,9 @@ pub(super) enum Value<'a> {
     Dict(usize),
     Storage(usize),
     Tensor(usize),
+    /// NumPy's, by their places in the heap
+    NumpyType(usize),
+    NumpyArray(usize),
 }
 
 /// A block of numbers that stands outside the pickle.
@@ -35,16 +41,45 @@ pub(super) struct Storage<'a> {
     pub numbers: usize,
 }
 
+impl Storage<'_> {
+    /// Its bytes; none where they can't be counted.
+    pub(super) fn length(&self) -> Option<u64> {
+        (self.numbers as u64).checked_mul(self.element.size() as u64)
+    }
+}
+
 /// A view of a storage.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct View {
     /// Its place in [`Heap::storages`].
     pub storage: usize,
+    pub element: Element,
+    /// Whether every number stands for its opposite.
+    pub negative: bool,
     /// The first number.
     pub offset: usize,
     pub shape: Vec<usize>,
     /// Numbers between neighbours along each axis.
     pub strides: Vec<usize>,
+}
+
+/// NumPy's type of numbers, such as `f4`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NumpyType<'a> {
+    pub code: &'a str,
+    pub big_endian: bool,
+}
+
+/// NumPy's array.
+#[derive(Debug, Clone)]
+pub(super) struct NumpyArray<'a> {
+    pub shape: Vec<usize>,
+    /// Its place in [`Heap::numpy_types`].
+    pub kind: usize,
+    /// Whether columns stand one after the other, not rows.
+    pub fortran: bool,
+    /// [`Value::Raw`] or [`Value::Latin`].
+    pub data: Value<'a>,
 }
 
 /// Everything that values refer to.
@@ -54,6 +89,9 @@ pub(super) struct Heap<'a> {
     pub containers: Vec<Vec<Value<'a>>>,
     pub storages: Vec<Storage<'a>>,
     pub views: Vec<View>,
+    pub numpy_types: Vec<NumpyType<'a>>,
+    /// Arrays; none until their numbers are there.
+    pub numpy_arrays: Vec<Option<NumpyArray<'a>>>,
 }
 
 impl<'a> Heap<'a> {

@@ -3,98 +3,143 @@
 use super::{pickle, state};
 use crate::ReadError;
 use crate::error::{damaged, quoted, too_much, unsupported};
-use crate::limits::{Budget, MAX_ENTRIES, MAX_HEADER};
-use eyespot_graph::Params;
-use rawzip::{CompressionMethod, ZipArchive};
+use crate::limits::{MAX_ENTRIES, MAX_HEADER};
+use crate::load::inflate;
+use crate::source::{Section, Source};
+use crate::tensors::{Data, Tensors};
+use rawzip::{CompressionMethod, RECOMMENDED_BUFFER_SIZE, ZipLocator};
 use std::collections::HashMap;
 
-/// Reads an archive that is in memory.
-pub(crate) fn read(bytes: &[u8], budget: &mut Budget) -> Result<Params, ReadError> {
-    let entries = entries(bytes)?;
-    let mut pickles = entries.keys().filter_map(|name| name.strip_suffix("data.pkl"));
-    let folders = pickles.by_ref().filter(|folder| folder.is_empty() || folder.ends_with('/'));
-    let folders: Vec<&str> = folders.collect();
-    let [folder] = *folders else {
-        return Err(unsupported(
-            "it is a zip archive, but not one with a PyTorch checkpoint (one `data.pkl`)",
-        ));
-    };
+/// Lists the tensors of an archive.
+pub(crate) fn list(source: &Source<'_>, file: usize, tensors: &mut Tensors) -> Result<(), ReadError> {
+    let entries = entries(source)?;
+    let pickles = entries.keys().filter_map(|name| name.strip_suffix("data.pkl"));
+    let folders: Vec<&str> = pickles.filter(|folder| folder.is_empty() || folder.ends_with('/')).collect();
+    let [folder] = *folders else { return Err(another_archive(&entries)) };
     if entries.contains_key(format!("{folder}constants.pkl").as_str()) {
         return Err(unsupported(
             "it is a TorchScript program; in Python, save its weights with \
              torch.save(torch.jit.load(PATH).state_dict(), OTHER)",
         ));
     }
+    let mut buffer = Vec::new();
     if let Some(order) = entries.get(format!("{folder}byteorder").as_str())
-        && order.checked()? != b"little"
+        && order.read(source, 16, &mut buffer)? != b"little"
     {
         return Err(unsupported("it was written on a big-endian machine; save it again on another"));
     }
-    let description = entries[format!("{folder}data.pkl").as_str()].checked()?;
-    if description.len() > MAX_HEADER {
-        return Err(too_much(format!("its description of the weights has {} bytes", description.len())));
-    }
+    let name = format!("{folder}data.pkl");
+    let mut buffer = Vec::new();
+    let description = entries[name.as_str()].read(source, MAX_HEADER as u64, &mut buffer)?;
     let pickle = pickle::read(description)?;
-    // Each checksum is verified once, however many tensors share the storage.
-    let mut verified = HashMap::new();
-    for storage in &pickle.heap.storages {
-        if !verified.contains_key(storage.key) {
-            let missing = || damaged(format!("its storage {} is missing", quoted(storage.key)));
-            let entry = entries.get(format!("{folder}data/{}", storage.key).as_str()).ok_or_else(missing)?;
-            verified.insert(storage.key, entry.checked()?);
+    state::list(&pickle, file, tensors, |storage| {
+        let missing = || damaged(format!("its storage {} is missing", quoted(storage.key)));
+        let entry = entries.get(format!("{folder}data/{}", storage.key).as_str()).ok_or_else(missing)?;
+        if storage.length() != Some(entry.length) {
+            return Err(damaged(format!(
+                "its storage {} has another size than declared",
+                quoted(storage.key)
+            )));
         }
-    }
-    state::read(&pickle, budget, |storage| {
-        verified.get(storage.key).copied().ok_or_else(|| damaged("a storage is missing"))
+        let data = match entry.deflated {
+            true => Data::Deflated(entry.at, entry.packed),
+            false => Data::Plain(entry.at),
+        };
+        Ok((data, Some(entry.crc)))
     })
 }
 
-struct Entry<'a> {
-    name: &'a str,
-    data: &'a [u8],
-    checksum: u32,
+/// What an archive is that holds no checkpoint.
+fn another_archive(entries: &HashMap<String, Entry>) -> ReadError {
+    let has = |end: &str| entries.keys().any(|name| name.ends_with(end));
+    unsupported(if has("serialized_exported_program.json") || has("models/model.json") {
+        "it is a program that torch.export wrote; in Python, save its weights with \
+         torch.save(torch.export.load(PATH).state_dict, OTHER)"
+    } else if has(".npy") {
+        "it is an archive of NumPy arrays (.npz); in Python, save them as safetensors with \
+         safetensors.numpy.save_file(dict(numpy.load(PATH)), OTHER)"
+    } else if has("model.weights.h5") {
+        "it is a network of Keras, whose weights are laid out in another way; give weights of PyTorch"
+    } else {
+        "it is a zip archive, but not one with a PyTorch checkpoint (one `data.pkl`); if there is one inside, unpack it"
+    })
 }
 
-impl<'a> Entry<'a> {
-    /// The bytes, if they are the ones that were written.
-    fn checked(&self) -> Result<&'a [u8], ReadError> {
-        if rawzip::crc32(self.data) != self.checksum {
-            return Err(damaged(format!("the checksum of its entry {} is wrong", quoted(self.name))));
+#[derive(Debug)]
+struct Entry {
+    name: String,
+    at: u64,
+    /// Bytes in the archive.
+    packed: u64,
+    /// Bytes once unpacked, as declared.
+    length: u64,
+    deflated: bool,
+    crc: u32,
+}
+
+impl Entry {
+    /// The bytes, if they are the ones that were written and no more than `limit`.
+    fn read<'b>(
+        &self,
+        source: &'b Source<'_>,
+        limit: u64,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<&'b [u8], ReadError> {
+        if self.length > limit {
+            return Err(too_much(format!("its entry {} has {} bytes", quoted(&self.name), self.length)));
         }
-        Ok(self.data)
+        if self.deflated {
+            let section = Section::new(source, self.at, self.packed);
+            *buffer = inflate(section, self.length, Some(self.crc), 0..self.length)
+                .map_err(|reason| damaged(format!("its entry {} {reason}", quoted(&self.name))))?;
+            return Ok(buffer);
+        }
+        let bytes = source.window(self.at, self.length, buffer)?;
+        if crc32fast::hash(bytes) != self.crc {
+            return Err(damaged(format!("the checksum of its entry {} is wrong", quoted(&self.name))));
+        }
+        Ok(bytes)
     }
 }
 
-/// Every entry by name. Entries are stored, not compressed, so nothing in the archive is larger than the file;
-/// names are unique and entries don't overlap.
-fn entries(bytes: &[u8]) -> Result<HashMap<&str, Entry<'_>>, ReadError> {
+/// Every entry by name. Names are unique and entries don't overlap.
+fn entries(source: &Source<'_>) -> Result<HashMap<String, Entry>, ReadError> {
     let broken = |error: rawzip::Error| damaged(format!("the zip archive can't be understood ({error})"));
-    let archive = ZipArchive::from_slice(bytes).map_err(broken)?;
+    let mut buffer = vec![0; RECOMMENDED_BUFFER_SIZE];
+    let archive = ZipLocator::new()
+        .locate_in_reader(source, &mut buffer, source.len())
+        .map_err(|(_, error)| broken(error))?;
     let mut entries = HashMap::new();
     let mut ranges = Vec::new();
-    for record in archive.entries() {
-        let record = record.map_err(broken)?;
+    let mut records = archive.entries(&mut buffer);
+    while let Some(record) = records.next_entry().map_err(broken)? {
         if entries.len() >= MAX_ENTRIES {
             return Err(too_much(format!("its zip archive has more than {MAX_ENTRIES} entries")));
         }
-        let entry = archive.get_entry(record.wayfinder()).map_err(broken)?;
-        let (start, end) = entry.compressed_data_range();
-        let name = name_at(bytes, &record)?;
-        if record.compression_method() != CompressionMethod::STORE {
-            return Err(unsupported(format!(
-                "its entry {} is compressed, which PyTorch never does; load and save it again with PyTorch",
-                quoted(name)
-            )));
+        let (start, end) = archive.get_entry(record.wayfinder()).map_err(broken)?.compressed_data_range();
+        let name = std::str::from_utf8(record.file_path().as_bytes());
+        let name = name.map_err(|_| damaged("the name of an entry is no text"))?.to_owned();
+        let (packed, length) = (record.compressed_size_hint(), record.uncompressed_size_hint());
+        let deflated = match record.compression_method() {
+            CompressionMethod::STORE if packed != length => {
+                return Err(damaged(format!("its entry {} declares two sizes", quoted(&name))));
+            }
+            CompressionMethod::STORE => false,
+            CompressionMethod::DEFLATE => true,
+            _ => {
+                return Err(unsupported(format!(
+                    "its entry {} is compressed in a way that PyTorch never uses; load and save it again with PyTorch",
+                    quoted(&name)
+                )));
+            }
+        };
+        if end > source.len() || end.checked_sub(start) != Some(packed) {
+            return Err(damaged("it ends too early"));
         }
-        if record.compressed_size_hint() != record.uncompressed_size_hint() {
-            return Err(damaged(format!("its entry {} declares two sizes", quoted(name))));
-        }
-        let range = usize::try_from(start).ok().zip(usize::try_from(end).ok());
-        let data = range.and_then(|(start, end)| bytes.get(start..end));
-        let data = data.ok_or_else(|| damaged("it ends too early"))?;
-        ranges.push((record.local_header_offset(), end, name));
-        if entries.insert(name, Entry { name, data, checksum: record.crc32() }).is_some() {
-            return Err(damaged(format!("its entry {} appears twice", quoted(name))));
+        ranges.push((record.local_header_offset(), end, name.clone()));
+        let entry = Entry { name: name.clone(), at: start, packed, length, deflated, crc: record.crc32() };
+        if let Some(twice) = entries.insert(name, entry) {
+            return Err(damaged(format!("its entry {} appears twice", quoted(&twice.name))));
         }
     }
     if entries.len() as u64 != archive.entries_hint() {
@@ -102,18 +147,11 @@ fn entries(bytes: &[u8]) -> Result<HashMap<&str, Entry<'_>>, ReadError> {
     }
     ranges.sort_unstable();
     if let Some(pair) = ranges.windows(2).find(|pair| pair[1].0 < pair[0].1) {
-        return Err(damaged(format!("its entries {} and {} overlap", quoted(pair[0].2), quoted(pair[1].2))));
+        return Err(damaged(format!(
+            "its entries {} and {} overlap",
+            quoted(&pair[0].2),
+            quoted(&pair[1].2)
+        )));
     }
     Ok(entries)
-}
-
-/// The entry's name, borrowed from the file.
-fn name_at<'a>(bytes: &'a [u8], record: &rawzip::ZipFileHeaderRecord<'_>) -> Result<&'a str, ReadError> {
-    /// Bytes of a directory record before its name (APPNOTE 4.3.12).
-    const RECORD: u64 = 46;
-    let length = record.file_path().as_bytes().len();
-    let start = usize::try_from(record.central_directory_offset().saturating_add(RECORD)).ok();
-    let name = start.and_then(|start| bytes.get(start..start.checked_add(length)?));
-    let name = name.ok_or_else(|| damaged("it ends too early"))?;
-    std::str::from_utf8(name).map_err(|_| damaged("the name of an entry is no text"))
 }

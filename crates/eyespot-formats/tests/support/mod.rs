@@ -22,13 +22,22 @@ pub struct Entry {
     pub data: Vec<u8>,
     pub method: u16,
     pub declared_size: u32,
+    /// The size once unpacked, where that is another.
+    pub unpacked_size: Option<u32>,
     /// Where the directory says the entry stands, if not where it does.
     pub declared_offset: Option<u32>,
 }
 
 pub fn entry(name: &str, data: &[u8]) -> Entry {
     let declared_size = data.len() as u32;
-    Entry { name: name.to_owned(), data: data.to_vec(), method: 0, declared_size, declared_offset: None }
+    Entry {
+        name: name.to_owned(),
+        data: data.to_vec(),
+        method: 0,
+        declared_size,
+        unpacked_size: None,
+        declared_offset: None,
+    }
 }
 
 /// A zip archive (APPNOTE 4.3): local headers with data, the directory, its end.
@@ -41,7 +50,7 @@ pub fn zip(entries: &[Entry]) -> Vec<u8> {
         common.extend([20u16, 0, entry.method, 0, 0].iter().flat_map(|number| number.to_le_bytes()));
         common.extend(crc32(&entry.data).to_le_bytes());
         common.extend(entry.declared_size.to_le_bytes());
-        common.extend(entry.declared_size.to_le_bytes());
+        common.extend(entry.unpacked_size.unwrap_or(entry.declared_size).to_le_bytes());
         common.extend((entry.name.len() as u16).to_le_bytes());
         common.extend(0u16.to_le_bytes());
         file.extend(b"PK\x03\x04");

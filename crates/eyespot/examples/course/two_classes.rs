@@ -53,7 +53,7 @@ pub fn run(graph: &Graph, shown: &str) -> anyhow::Result<()> {
         device: &device,
         graph,
         params: &params,
-        classes: 2,
+        classes: &data.classes,
         settings: &settings,
         train: &mut samples,
         validation: None,

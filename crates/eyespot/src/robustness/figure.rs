@@ -104,6 +104,7 @@ mod tests {
                 .map(|variation| VariationAccuracy { variation, accuracy: vec![accuracy; 6] })
                 .to_vec(),
             groups: Vec::new(),
+            left_out: Default::default(),
             unreadable: Vec::new(),
             notices: Vec::new(),
         };

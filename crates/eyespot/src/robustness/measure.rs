@@ -3,7 +3,9 @@
 use super::groups::{Seen, groups};
 use super::{Robustness, VariationAccuracy};
 use crate::evaluation::{Unreadable, none_readable};
-use crate::{Classifier, Error};
+use crate::labelled::Labelled;
+use crate::runner::finite;
+use crate::{Classifier, Error, LeftOut};
 use eyespot_data::vary::{STRENGTHS, Variation, Views};
 use eyespot_data::{Limits, Sample};
 use eyespot_graph::{Inference, Shape};
@@ -20,8 +22,8 @@ pub(super) fn all(
     let mut samples: Vec<Sample> = Vec::new();
     let mut places: HashMap<PathBuf, usize> = HashMap::new();
     for &classifier in classifiers {
-        let (pictures, notices) = classifier.labelled(data)?;
-        let mut tally = Tally::new(classifier, notices)?;
+        let Labelled { samples: pictures, left_out, notices } = classifier.labelled(Some(data))?;
+        let mut tally = Tally::new(classifier, left_out, notices)?;
         for sample in pictures {
             tally.labels.insert(sample.path.clone(), sample.label);
             places.entry(sample.path.clone()).or_insert_with(|| {
@@ -34,6 +36,9 @@ pub(super) fn all(
     let transforms = classifiers.iter().map(|classifier| classifier.transform().clone()).collect();
     let threads =
         classifiers.iter().map(|classifier| classifier.runner().loading().threads).max().unwrap_or(1);
+    for classifier in classifiers {
+        classifier.runner().prepare()?;
+    }
     let views = Views::new(transforms, threads)?;
     let limits = Limits::default();
     for (done, sample) in samples.iter().enumerate() {
@@ -61,6 +66,7 @@ struct Tally<'a> {
     /// A row for each picture seen.
     features: Vec<f32>,
     unreadable: Vec<Unreadable>,
+    left_out: LeftOut,
     notices: Vec<String>,
 }
 
@@ -105,7 +111,7 @@ impl FeatureSource {
 }
 
 impl<'a> Tally<'a> {
-    fn new(classifier: &'a Classifier, notices: Vec<String>) -> Result<Self, Error> {
+    fn new(classifier: &'a Classifier, left_out: LeftOut, notices: Vec<String>) -> Result<Self, Error> {
         Ok(Self {
             classifier,
             labels: HashMap::new(),
@@ -114,6 +120,7 @@ impl<'a> Tally<'a> {
             source: FeatureSource::of(classifier)?,
             features: Vec::new(),
             unreadable: Vec::new(),
+            left_out,
             notices,
         })
     }
@@ -125,6 +132,10 @@ impl<'a> Tally<'a> {
         let mut scores = Vec::new();
         for tensors in tensors.chunks(at_once) {
             scores.extend(self.classifier.runner().run(tensors, tensors.len() / length)?);
+        }
+        if let Err(error) = finite(&scores) {
+            self.unreadable.push(Unreadable { path: sample.path.clone(), error });
+            return Ok(());
         }
         let mut unchanged = false;
         for (view, scores) in scores.chunks_exact(outputs).enumerate() {
@@ -156,6 +167,7 @@ impl<'a> Tally<'a> {
             accuracy: share(0),
             variations: Variation::ALL.map(curve).to_vec(),
             groups: groups(self.classifier.classes(), &self.seen, &self.features),
+            left_out: LeftOut { unreadable: self.unreadable.len(), ..self.left_out },
             unreadable: self.unreadable,
             notices: self.notices,
         })

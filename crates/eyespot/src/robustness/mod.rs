@@ -5,8 +5,9 @@ mod groups;
 mod measure;
 
 use crate::evaluation::Unreadable;
-use crate::{Classifier, Error};
+use crate::{Classifier, Error, LeftOut};
 use eyespot_data::vary::STRENGTHS;
+use image::RgbImage;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -60,6 +61,8 @@ pub struct Robustness {
     pub groups: Vec<Group>,
     /// The pictures that can't be read; they are not measured.
     pub unreadable: Vec<Unreadable>,
+    /// How many images weren't measured.
+    pub left_out: LeftOut,
     /// What one should know about the data.
     #[serde(skip)]
     pub notices: Vec<String>,
@@ -88,12 +91,20 @@ impl Robustness {
     }
 
     /// A figure of one or several classifiers by name: for each variation the accuracy against the strength, and
-    /// the groups inside the classes from best to worst. Written as a PNG.
+    /// the groups inside the classes from best to worst.
+    ///
+    /// # Errors
+    /// Nothing to draw.
+    pub fn figure(models: &[(&str, &Robustness)]) -> Result<RgbImage, Error> {
+        figure::draw(models)
+    }
+
+    /// Writes [`Robustness::figure`] as a PNG, see [`crate::save_png`].
     ///
     /// # Errors
     /// A file that can't be written.
     pub fn draw(models: &[(&str, &Robustness)], path: &Path) -> Result<(), Error> {
-        Ok(eyespot_figure::save_png(&figure::draw(models)?, path)?)
+        Ok(eyespot_figure::save_png(&Self::figure(models)?, path)?)
     }
 }
 
@@ -173,7 +184,16 @@ mod tests {
                 accuracy: vec![1.0, 0.5, 0.4, 0.3, 0.2, 0.1],
             },
         ];
-        Robustness { images: 9, accuracy: 1.0, variations, groups, unreadable: vec![], notices: vec![] }
+        let left_out = LeftOut::default();
+        Robustness {
+            images: 9,
+            accuracy: 1.0,
+            variations,
+            groups,
+            unreadable: vec![],
+            left_out,
+            notices: vec![],
+        }
     }
 
     #[test]

@@ -4,8 +4,9 @@ use crate::network::find;
 use crate::options::*;
 use crate::{Error, TrainingOptions};
 use eyespot_data::features::{Features, UnknownFeature};
-use eyespot_data::{Dataset, Layout};
+use eyespot_data::{Dataset, Layout, Transform};
 use eyespot_graph::{Optimizer, zoo};
+use eyespot_system::{printable, printable_path};
 use eyespot_train::{Loss, Schedule, Settings};
 use std::path::PathBuf;
 
@@ -15,6 +16,17 @@ pub(super) fn network(options: &TrainingOptions) -> Result<Option<&'static zoo::
         return find(name).map(Some);
     }
     let Some(weights) = &options.weights else { return Ok(None) };
+    // A model says itself what it is.
+    if let Some(graph) = crate::weights::open(weights)?.graph()? {
+        return match zoo::find(&graph.name) {
+            Ok(network) => Ok(Some(network)),
+            Err(_) => Err(Error::Usage(format!(
+                "{}: the network of this model ({}) isn't one that can be trained again",
+                printable_path(weights),
+                printable(&graph.name)
+            ))),
+        };
+    }
     let file = weights.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
     // The longest name wins: vgg16_bn before vgg16.
     let named = zoo::networks().iter().filter(|network| file.starts_with(network.name));
@@ -22,9 +34,19 @@ pub(super) fn network(options: &TrainingOptions) -> Result<Option<&'static zoo::
         Some(network) => Ok(Some(network)),
         None => Err(Error::Usage(format!(
             "{}: which network are these weights for? say it with --model, such as --model resnet50",
-            weights.display()
+            printable_path(weights)
         ))),
     }
+}
+
+/// How pictures are made ready for the weights, where they are an eyespot model's.
+pub(super) fn transform_of_weights(options: &TrainingOptions) -> Result<Option<Transform>, Error> {
+    let Some(path) = &options.weights else { return Ok(None) };
+    let Some(transform) = crate::weights::open(path)?.transform() else { return Ok(None) };
+    let transform: Transform = serde_json::from_value(transform)
+        .map_err(|e| Error::file(path, format!("its transform is damaged: {e}")))?;
+    transform.validate().map_err(|e| Error::file(path, format!("its transform can't be used: {e}")))?;
+    Ok(Some(transform).filter(|transform| transform.features.is_none()))
 }
 
 /// The network to train from scratch.
@@ -90,7 +112,7 @@ pub(super) fn resolve(
     let loss = *o.loss.get_or_insert(LossKind::Auto);
     if loss == LossKind::Bce && dataset.classes.len() != 2 {
         return Err(Error::Usage(format!(
-            "the loss bce is for two classes, these photos have {}; choose ce",
+            "the loss bce is for two classes, these photos have {}; choose --loss ce",
             dataset.classes.len()
         )));
     }
@@ -143,16 +165,15 @@ pub(super) fn resolve(
 
     o.fit.get_or_insert(if traditional { FitKind::Squash } else { FitKind::Crop });
     if !traditional {
-        let preset = crate::classifier::preset(network);
+        let preset = match transform_of_weights(&o)? {
+            Some(transform) if transform.channels() == network.input.channels() => transform,
+            _ => crate::classifier::preset(network),
+        };
         let side = *o.crop.get_or_insert(preset.crop.0);
         let ratio = preset.resize.map_or(1.0, |r| f64::from(r) / f64::from(preset.crop.0));
         o.resize.get_or_insert((f64::from(side) * ratio).round() as u32);
         o.mean.get_or_insert(preset.mean);
         o.std.get_or_insert(preset.std);
-    }
-    if o.output.is_none() {
-        let what = o.features.iter().chain(&o.model).cloned().collect::<Vec<_>>().join("-");
-        o.output = Some(new_run(&dataset.path, &what));
     }
     Ok(o)
 }
@@ -208,10 +229,21 @@ fn cache_folder() -> Option<PathBuf> {
     Some(base.join("eyespot").join("features"))
 }
 
-/// The next free folder in `runs/`, named after the photos and what learns.
-fn new_run(data: &std::path::Path, what: &str) -> PathBuf {
-    let data = data.canonicalize().unwrap_or_else(|_| data.to_owned());
+/// A new folder in `runs/`, named after the photos and what learns. It is made, so that a run that begins at the same
+/// moment takes another one.
+pub(super) fn new_run(o: &TrainingOptions, dataset: &Dataset) -> Result<PathBuf, Error> {
+    let runs = PathBuf::from("runs");
+    std::fs::create_dir_all(&runs).map_err(|e| Error::file(&runs, e))?;
+    let data = dataset.path.canonicalize().unwrap_or_else(|_| dataset.path.clone());
     let name = data.file_stem().map_or("run".into(), |name| name.to_string_lossy().into_owned());
-    let folder = |n: u32| PathBuf::from("runs").join(format!("{name}-{what}-{n}"));
-    (1..).map(folder).find(|folder| !folder.exists()).unwrap_or_else(|| folder(0))
+    let what = o.features.iter().chain(&o.model).cloned().collect::<Vec<_>>().join("-");
+    let mut number = 1u64;
+    loop {
+        let folder = runs.join(format!("{name}-{what}-{number}"));
+        match std::fs::create_dir(&folder) {
+            Ok(()) => return Ok(folder),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
+            Err(e) => return Err(Error::file(&folder, e)),
+        }
+    }
 }

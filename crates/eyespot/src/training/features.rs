@@ -5,7 +5,7 @@ use super::pictures::{PictureSource, augmentation};
 use super::{Context, Listener, Part, Sources};
 use crate::Error;
 use crate::options::Cache;
-use eyespot_data::{Augment, Limits, Sample};
+use eyespot_data::{Augment, Limits, Sample, content_hashes};
 use eyespot_train::{FeatureCache, InMemory};
 
 /// Photos computed at a time. Features don't depend on it.
@@ -28,32 +28,42 @@ pub(super) fn sources(
     let augment = Augment { mixup: 0.0, cutmix: 0.0, ..augmentation(context)? };
     let views = if augment.is_none() { 1 } else { context.options.views.unwrap_or(1) };
     let limits = Limits::default();
-    let mut compute = |samples: &[Sample], what: &str, augment: Augment, views: u64| {
-        // Everything that decides what the frozen layers see. A view depends on a photo's place, too, so its
-        // path belongs to the key by the order of samples.
-        let varied = (!augment.is_none()).then(|| {
-            let places: Vec<_> = samples.iter().map(|sample| &sample.path).collect();
-            (&augment, context.options.seed, places)
-        });
-        let transform = super::json(&(&context.plan.transform, varied))?.to_string();
-        let mut pictures = PictureSource::new(context, samples, augment.clone());
-        let digest = |sample: usize| samples[sample].content_hash(&limits).map_err(std::io::Error::other);
-        let front = eyespot_train::Frozen {
-            device: context.device,
-            graph: &frozen.graph,
-            params: &frozen.params,
-            transform: &transform,
-            views: views as u32,
+    let mut compute =
+        |samples: &[Sample], what: &str, hashes: &[Option<[u8; 32]>], augment: Augment, views: u64| {
+            // Everything that decides what the frozen layers see. A view depends on a photo's place, too, so its
+            // path belongs to the key by the order of samples.
+            let varied = (!augment.is_none()).then(|| {
+                let places: Vec<_> = samples.iter().map(|sample| &sample.path).collect();
+                (&augment, context.options.seed, places)
+            });
+            let transform = super::json(&(&context.plan.transform, varied))?.to_string();
+            let mut pictures = PictureSource::new(context, samples, augment.clone());
+            let digest = |sample: usize| match hashes[sample] {
+                Some(hash) => Ok(hash),
+                // Once more, for the cause.
+                None => samples[sample].content_hash(&limits).map_err(std::io::Error::other),
+            };
+            let front = eyespot_train::Frozen {
+                device: context.device,
+                graph: &frozen.graph,
+                params: &frozen.params,
+                transform: &transform,
+                views: views as u32,
+            };
+            let mut progress = |done: usize, all: usize| listener.features(what, done, all);
+            let features = cache.features(front, &mut pictures, &digest, BATCH, &mut progress)?;
+            let paths = features.samples.iter().map(|&sample| samples[sample].path.clone()).collect();
+            Ok::<_, Error>((features.source, paths, features.key))
         };
-        let mut progress = |done: usize, all: usize| listener.features(what, done, all);
-        let features = cache.features(front, &mut pictures, &digest, BATCH, &mut progress)?;
-        let paths = features.samples.iter().map(|&sample| samples[sample].path.clone()).collect();
-        Ok::<_, Error>((features.source, paths, features.key))
-    };
-    let mut train = compute(&context.dataset.train, "training photos", augment, views)?;
+    let mut train =
+        compute(&context.dataset.train, "training photos", &context.train_hashes, augment, views)?;
     let mut validation = match &context.dataset.val[..] {
         [] => None,
-        samples => Some(compute(samples, "validation photos", Augment::default(), 1)?),
+        samples => {
+            let all: Vec<&Sample> = samples.iter().collect();
+            let hashes = content_hashes(&all, context.device.threads(), &limits);
+            Some(compute(samples, "validation photos", &hashes, Augment::default(), 1)?)
+        }
     };
     let mut transform = context.plan.transform.clone();
     if let Some(features) = &mut transform.features {

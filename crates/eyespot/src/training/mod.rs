@@ -2,22 +2,26 @@
 
 mod defaults;
 mod features;
+mod learned;
 mod listener;
 mod network;
 mod pictures;
 mod run_folder;
 
+use crate::evaluation::unreadable_class;
 use crate::options::{AugmentKind, BatchSize, Cache, Freeze, Head, LossKind, OptimizerKind};
-use crate::{Error, TrainingOptions};
+use crate::{Error, TrainingOptions, remarks};
 use eyespot_cpu::Cpu;
 use eyespot_data::{Dataset, SplitOptions, Transform};
 use eyespot_formats::ModelFile;
-use eyespot_train::{EpochRecord, Job, RunFolder, Source};
+use eyespot_system::printable;
+use eyespot_train::{EpochRecord, Job, Metrics, RunFolder, Source};
 use listener::Through;
 pub use listener::{Beginning, Listener};
-use pictures::Unreadable;
-use run_folder::Outputs;
-use std::path::PathBuf;
+use pictures::Remarks;
+use run_folder::{Earlier, Outputs};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// Trains a classifier.
 ///
@@ -36,7 +40,7 @@ use std::path::PathBuf;
 #[derive(Debug, Clone)]
 pub struct Training {
     options: TrainingOptions,
-    resume: bool,
+    earlier: Earlier,
 }
 
 /// What came out of a training run.
@@ -46,6 +50,10 @@ pub struct Trained {
     pub folder: PathBuf,
     /// The share of the validation photos that the model names rightly; `None` where there were none.
     pub accuracy: Option<f64>,
+    /// How good it is on them in other words; `None` where there were none.
+    pub validation: Option<Metrics>,
+    /// The classes, in the order of the network's outputs.
+    pub classes: Vec<String>,
     /// How many validation photos there were.
     pub validation_images: usize,
     /// The epoch the model is from, counted from 1.
@@ -69,13 +77,20 @@ impl Training {
 
     /// Trains as these settings say, such as those of a `config.toml`.
     pub fn with_options(options: TrainingOptions) -> Self {
-        Self { options, resume: false }
+        Self { options, earlier: Earlier::Keep }
     }
 
     /// Goes on with the run in [`Training::output`] where it was stopped, to the same model as if it had never
     /// been.
     pub fn resume(mut self, resume: bool) -> Self {
-        self.resume = resume;
+        self.earlier = if resume { Earlier::Resume } else { Earlier::Keep };
+        self
+    }
+
+    /// Begins anew in the folder of an earlier run, whose files are removed. Others stay, and a folder that no run
+    /// made is refused.
+    pub fn replace(mut self, replace: bool) -> Self {
+        self.earlier = if replace { Earlier::Replace } else { Earlier::Keep };
         self
     }
 
@@ -183,6 +198,7 @@ impl Training {
                 "there are no photos named; give the folder that holds them".to_owned(),
             ));
         };
+        self.options.check()?;
         let features = defaults::features(&self.options)?;
         let network = defaults::network(&self.options)?;
         let seed = self.options.seed.unwrap_or(0);
@@ -192,28 +208,34 @@ impl Training {
             Some(network) => network,
             None => defaults::network_for(&self.options, &dataset)?,
         };
-        let options = defaults::resolve(self.options, network, &dataset)?;
+        let mut options = defaults::resolve(self.options, network, &dataset)?;
         dataset.notices.iter().for_each(|notice| listener.notice(notice));
 
         let plan = network::plan(&options, network, features, dataset.classes.len(), listener)?;
         let settings = defaults::settings(&options, plan.loss);
         settings.check()?;
-        let outputs = Outputs::open(&options, self.resume)?;
+        if options.output.is_none() {
+            options.output = Some(defaults::new_run(&options, &dataset)?);
+        }
+        let outputs = Outputs::open(&options, self.earlier)?;
+        let folder = outputs.folder.path().to_owned();
         let photos = photos(&dataset);
         let device = Cpu::new(options.threads.unwrap_or(0));
         let context = Context {
+            train_hashes: learned::hashes(&dataset, device.threads()),
             options: &options,
             dataset: &dataset,
             plan: &plan,
             device: &device,
-            unreadable: Unreadable::default(),
+            unreadable: Remarks::default(),
+            noted: Remarks::default(),
         };
-        listener.begin(&Beginning::new(&context, outputs.folder.clone()));
+        listener.begin(&Beginning::new(&context, folder.clone()));
         let Sources { mut train, mut validation, transform } = match &plan.frozen {
             Some(frozen) => features::sources(&context, frozen, listener)?,
             None => pictures::sources(&context)?,
         };
-        let run = match self.resume {
+        let run = match self.earlier == Earlier::Resume {
             true => RunFolder::resume(&outputs.folder),
             false => RunFolder::new(&outputs.folder),
         };
@@ -225,7 +247,7 @@ impl Training {
             device: &device,
             graph: &plan.graph,
             params: &plan.params,
-            classes: dataset.classes.len(),
+            classes: &dataset.classes,
             settings: &settings,
             train: train.source.as_mut(),
             validation: validation.as_mut().map(|v| v.source.as_mut() as &mut dyn Source),
@@ -234,13 +256,12 @@ impl Training {
         let outcome = eyespot_train::train(job, &mut Through(listener))?;
 
         let (graph, params) = plan.whole(&outcome.params)?;
-        let mut accuracy = None;
-        let mut validation_images = 0;
-        if let Some(part) = &mut validation {
-            let scored = outputs.predictions(&context, &outcome.params, part)?;
-            validation_images = scored.images;
-            accuracy = Some(scored.accuracy);
-        }
+        let validation = match &mut validation {
+            Some(part) => outputs.predictions(&context, &outcome.params, part)?,
+            None => None,
+        };
+        let accuracy = validation.as_ref().map(|metrics| metrics.accuracy);
+        let validation_images = validation.as_ref().map_or(0, |metrics| metrics.images);
         let model = ModelFile {
             graph,
             params,
@@ -255,12 +276,15 @@ impl Training {
                 "validation_accuracy": accuracy,
                 "settings": settings,
             }),
+            learned_from: context.learned_from(),
         };
         model.write(&outputs.model())?;
-        context.tell_unreadable(listener);
+        context.tell_remarks(listener);
         Ok(Trained {
-            folder: outputs.folder,
+            folder,
             accuracy,
+            validation,
+            classes: dataset.classes,
             validation_images,
             best_epoch: outcome.best_epoch,
             epochs: outcome.epochs,
@@ -277,23 +301,30 @@ struct Context<'a> {
     dataset: &'a Dataset,
     plan: &'a network::Plan,
     device: &'a Cpu,
-    unreadable: Unreadable,
+    /// The content hash of each training photo.
+    train_hashes: Vec<Option<[u8; 32]>>,
+    unreadable: Remarks,
+    noted: Remarks,
 }
 
-/// Unreadable photos named one by one; of more only the number is told.
-const NAMED: usize = 10;
-
 impl Context<'_> {
-    fn tell_unreadable(&self, listener: &mut dyn Listener) {
+    /// Tells which photos were left out, and what is to be said about others.
+    fn tell_remarks(&self, listener: &mut dyn Listener) {
+        // Poisoned only by a panic while inserting, which leaves a sound map.
         let unreadable = self.unreadable.lock().unwrap_or_else(|e| e.into_inner());
-        for (path, cause) in unreadable.iter().take(NAMED) {
-            listener.notice(&format!("left out: {} {cause}", path.display()));
+        let noted = self.noted.lock().unwrap_or_else(|e| e.into_inner());
+        let failed = |path: &Path| unreadable.get(path).map(String::as_str);
+        let mut lines = remarks::lines(pairs(&unreadable), "left out", "that can't be read");
+        lines.extend(remarks::noted(pairs(&noted)));
+        if let Some(text) = unreadable_class(&self.dataset.classes, &self.dataset.val, failed) {
+            lines.push(format!("in validation, {text}; until then the accuracy says nothing about it"));
         }
-        if unreadable.len() > NAMED {
-            listener
-                .notice(&format!("left out: {} more photos that can't be read", unreadable.len() - NAMED));
-        }
+        lines.iter().for_each(|line| listener.notice(line));
     }
+}
+
+fn pairs(remarks: &BTreeMap<PathBuf, String>) -> impl ExactSizeIterator<Item = (&Path, &str)> {
+    remarks.iter().map(|(path, remark)| (path.as_path(), remark.as_str()))
 }
 
 /// What is learned from and validated by.
@@ -313,7 +344,7 @@ struct Part {
     key: String,
 }
 
-/// The photos by name and size. Hashing their content would read all of them once more.
+/// The photos by name and size.
 fn photos(dataset: &Dataset) -> String {
     let mut list = String::new();
     for part in [&dataset.train, &dataset.val] {
@@ -332,6 +363,19 @@ fn json(value: &impl serde::Serialize) -> Result<serde_json::Value, Error> {
 }
 
 fn check_classes(dataset: &Dataset) -> Result<(), Error> {
+    if dataset.train.is_empty() {
+        return Err(Error::file(
+            &dataset.path,
+            match dataset.duplicates.len() {
+                0 => "there are no photos to learn from; put some into a folder train, beside val".to_owned(),
+                copies => format!(
+                    "there are no photos to learn from: {copies} are left out because the same photos are there for \
+                     validation or testing, or with another label; leave the folder val away, and a fifth of the \
+                     photos is set aside for validation"
+                ),
+            },
+        ));
+    }
     match &dataset.classes[..] {
         [_, _, ..] => Ok(()),
         classes => Err(Error::file(
@@ -339,7 +383,7 @@ fn check_classes(dataset: &Dataset) -> Result<(), Error> {
             format!(
                 "there is only one class ({}); telling pictures apart takes two: put the pictures of each class \
                  into a folder of its own",
-                classes.join(", ")
+                printable(&classes.join(", "))
             ),
         )),
     }

@@ -2,10 +2,9 @@
 
 use super::Listener;
 use crate::options::{FitKind, Freeze, Head, LossKind};
-use crate::{Error, TrainingOptions};
+use crate::{Error, TrainingOptions, weights};
 use eyespot_data::features::Features;
 use eyespot_data::{Fit, Transform};
-use eyespot_formats::{fit_weights, read_weights};
 use eyespot_graph::{Builder, Graph, NodeId, Op, Params, Shape, initialise, zoo};
 use eyespot_train::Loss;
 
@@ -76,7 +75,7 @@ pub(super) fn plan(
     }
     let mut params = initialise(&graph, options.seed.unwrap_or(0));
     if let Some(path) = &options.weights {
-        let fitted = fit_weights(&graph, read_weights(path)?, true).map_err(|e| Error::file(path, e))?;
+        let fitted = weights::fit(&weights::open(path)?, &graph, true)?;
         fitted.notices.iter().for_each(|notice| listener.notice(notice));
         params = fitted.over(params);
     }

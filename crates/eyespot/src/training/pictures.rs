@@ -2,22 +2,27 @@
 
 use super::{Context, Part, Sources};
 use crate::Error;
+use crate::evaluation::unreadable_class;
 use crate::options::AugmentKind;
 use eyespot_data::{Augment, Layout, Loader, LoaderOptions, Sample};
 use eyespot_train::{Batch, Source, TrainError, Visit};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-/// Photos that couldn't be read, with their causes, by file.
-pub(super) type Unreadable = Arc<Mutex<BTreeMap<PathBuf, String>>>;
+/// What is to be said about photos: why they couldn't be read, or what was noted when they were; by file.
+pub(super) type Remarks = Arc<Mutex<BTreeMap<PathBuf, String>>>;
 
 /// Photos on the disk.
 pub(super) struct PictureSource {
     samples: Vec<Sample>,
     labels: Vec<u32>,
     options: LoaderOptions,
-    unreadable: Unreadable,
+    unreadable: Remarks,
+    noted: Remarks,
+    classes: Vec<String>,
+    /// Whether these are the photos to learn from.
+    learning: bool,
 }
 
 impl PictureSource {
@@ -33,7 +38,10 @@ impl PictureSource {
         };
         let labels = samples.iter().map(|sample| sample.label as u32).collect();
         let unreadable = Arc::clone(&context.unreadable);
-        Self { samples: samples.to_vec(), labels, options, unreadable }
+        let noted = Arc::clone(&context.noted);
+        let classes = context.dataset.classes.clone();
+        let learning = std::ptr::eq(samples, &*context.dataset.train);
+        Self { samples: samples.to_vec(), labels, options, unreadable, noted, classes, learning }
     }
 }
 
@@ -62,13 +70,25 @@ impl Source for PictureSource {
                 let mut unreadable = self.unreadable.lock().unwrap_or_else(|e| e.into_inner());
                 unreadable.extend(batch.failures.iter().map(|f| (f.path.clone(), f.cause.to_string())));
             }
+            if !batch.notes.is_empty() {
+                let mut noted = self.noted.lock().unwrap_or_else(|e| e.into_inner());
+                noted.extend(batch.notes.iter().map(|n| (n.path.clone(), n.note.to_string())));
+            }
             if !batch.is_empty() {
                 let labels: Vec<u32> = batch.labels.iter().map(|&label| label as u32).collect();
                 let soft = batch.class_shares.as_deref();
                 visit(Batch { inputs: &batch.inputs, labels: &labels, soft, samples: &batch.indices })?;
             }
         }
-        Ok(())
+        let unreadable = self.unreadable.lock().unwrap_or_else(|e| e.into_inner());
+        if !self.learning || unreadable.is_empty() {
+            return Ok(());
+        }
+        let failed = |path: &Path| unreadable.get(path).map(String::as_str);
+        match unreadable_class(&self.classes, &self.samples, failed) {
+            Some(text) => Err(TrainError::Data(text)),
+            None => Ok(()),
+        }
     }
 }
 

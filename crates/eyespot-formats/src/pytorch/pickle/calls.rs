@@ -1,6 +1,8 @@
 //! What is done with names: calls, objects, attributes, storages. Each is one of a few fixed cases.
 
-use super::super::global::Global;
+mod numpy;
+
+use super::super::global::{Global, element_of, refusal, whole_network};
 use super::super::value::{Storage, Value, View};
 use super::{MAX_ARGUMENTS, MAX_OBJECTS, Machine, confused};
 use crate::ReadError;
@@ -21,25 +23,78 @@ impl<'a> Machine<'a> {
     /// "Calls" a name with a tuple of arguments.
     pub(super) fn reduce(&mut self) -> Result<(), ReadError> {
         let arguments = self.arguments()?.to_vec();
-        match (self.pop()?, arguments.as_slice()) {
-            (Value::Global(Global::OrderedDict), []) => self.container(Value::Dict, Vec::new()),
+        let Value::Global(global) = self.pop()? else {
+            return Err(confused("something is called that is no name"));
+        };
+        self.call(global, &arguments)
+    }
+
+    fn call(&mut self, global: Global<'a>, arguments: &[Value<'a>]) -> Result<(), ReadError> {
+        match (global, arguments) {
+            (Global::OrderedDict, []) => self.container(Value::Dict, Vec::new()),
             // Python 2 hands over the entries as a list of pairs.
-            (Value::Global(Global::OrderedDict), &[Value::List(list)]) => {
+            (Global::OrderedDict, &[Value::List(list)]) => {
                 let items = self.pairs_of(list)?;
                 self.container(Value::Dict, items)
             }
-            (Value::Global(Global::RebuildTensor), &[storage, offset, shape, strides, ..]) => {
-                let view = self.view(storage, offset, shape, strides)?;
-                if self.heap.views.len() >= MAX_OBJECTS {
-                    return Err(too_much(format!("it has more than {MAX_OBJECTS} tensors")));
-                }
-                self.heap.views.push(view);
-                self.push(Value::Tensor(self.heap.views.len() - 1))
+            (Global::RebuildTensor, &[storage, offset, shape, strides, ..]) => {
+                let mut view = self.view(storage, offset, shape, strides)?;
+                view.negative = self.is_negative(arguments.get(6));
+                self.tensor(view)
             }
-            (Value::Global(Global::RebuildParameter), &[tensor @ Value::Tensor(_), ..]) => self.push(tensor),
-            (Value::Global(Global::Inert), _) => self.push(Value::Inert),
+            (Global::RebuildTensorV3, &[storage, offset, shape, strides, _, _, kind, ..]) => {
+                let mut view = self.view(storage, offset, shape, strides)?;
+                let Value::Global(Global::Type(kind)) = kind else {
+                    return Err(confused("a tensor has no type"));
+                };
+                view.element = element_of(kind);
+                view.negative = self.is_negative(arguments.get(7));
+                self.tensor(view)
+            }
+            (Global::RebuildParameter, &[tensor @ Value::Tensor(_), ..]) => self.push(tensor),
+            (Global::RebuildFromType, &[Value::Global(build), class, Value::Tuple(inner), ..])
+                if build != Global::RebuildFromType =>
+            {
+                if let Value::Global(Global::Foreign(place)) = class {
+                    self.foreign[place].2 = true;
+                }
+                let inner = self.heap.items(inner).to_vec();
+                self.call(build, &inner)
+            }
+            (Global::Encode, &[Value::Text(text), Value::Text("latin1" | "latin-1")]) => {
+                self.push(Value::Latin(text))
+            }
+            (Global::NumpyType, &[Value::Text(code), ..]) => self.numpy_type(code),
+            (Global::NumpyArray, _) => self.numpy_array(),
+            (Global::Inert | Global::Encode | Global::NumpyType, _) => self.push(Value::Inert),
+            // A class of dicts that is made empty and filled later
+            (Global::Foreign(place), []) => self.dict_of_class(place),
+            (Global::Foreign(place), _) => {
+                let (module, name, _) = self.foreign[place];
+                Err(refusal(module, name))
+            }
             _ => Err(confused("a call can't be understood")),
         }
+    }
+
+    fn tensor(&mut self, view: View) -> Result<(), ReadError> {
+        if self.heap.views.len() >= MAX_OBJECTS {
+            return Err(too_much(format!("it has more than {MAX_OBJECTS} tensors")));
+        }
+        self.heap.views.push(view);
+        self.push(Value::Tensor(self.heap.views.len() - 1))
+    }
+
+    /// Whether what is said about a tensor has PyTorch's negative bit.
+    fn is_negative(&self, about: Option<&Value<'a>>) -> bool {
+        let Some(&Value::Dict(about)) = about else { return false };
+        self.heap.pairs(about).any(|pair| pair == (Value::Text("neg"), Value::Bool(true)))
+    }
+
+    fn dict_of_class(&mut self, place: usize) -> Result<(), ReadError> {
+        self.foreign[place].2 = true;
+        self.classes.insert(self.heap.containers.len(), place);
+        self.container(Value::Dict, Vec::new())
     }
 
     /// An object of a class, before its attributes are set.
@@ -47,6 +102,7 @@ impl<'a> Machine<'a> {
         self.arguments()?;
         match self.pop()? {
             Value::Global(Global::Inert) => self.push(Value::Inert),
+            Value::Global(Global::Foreign(place)) => self.dict_of_class(place),
             _ => Err(unsupported("it makes an object of a class that holds no plain data")),
         }
     }
@@ -79,7 +135,9 @@ impl<'a> Machine<'a> {
         if shape.len() != strides.len() {
             return Err(confused("a tensor has more axes than strides"));
         }
-        Ok(View { storage, offset: size(offset)?, shape, strides })
+        let element = self.heap.storages.get(storage).map(|storage| storage.element);
+        let element = element.ok_or_else(|| confused("a tensor has no storage"))?;
+        Ok(View { storage, element, negative: false, offset: size(offset)?, shape, strides })
     }
 
     fn sizes(&self, tuple: Value<'a>) -> Result<Vec<usize>, ReadError> {
@@ -95,11 +153,32 @@ impl<'a> Machine<'a> {
 
     /// Sets attributes. A state dict has one, its versions, which nothing here needs.
     pub(super) fn build(&mut self) -> Result<(), ReadError> {
-        self.pop()?;
-        match self.pop()? {
-            value @ (Value::Dict(_) | Value::Inert) => self.push(value),
-            _ => Err(unsupported("it sets attributes on a value that is no state dict")),
+        let state = self.pop()?;
+        let value = self.pop()?;
+        match value {
+            Value::Dict(place) => self.check_state(place, state)?,
+            Value::NumpyType(place) => self.set_numpy_type(place, state),
+            Value::NumpyArray(place) => self.set_numpy_array(place, state)?,
+            Value::Inert | Value::Tensor(_) => {}
+            _ => return Err(unsupported("it sets attributes on a value that is no state dict")),
         }
+        self.push(value)
+    }
+
+    /// Refuses an object that is a network: its layers and parameters are attributes.
+    fn check_state(&mut self, place: usize, state: Value<'a>) -> Result<(), ReadError> {
+        // Objects get their attributes from the inside out: of those that have none yet the first is the whole.
+        let outermost = self.classes.iter().next().map(|(_, &class)| class);
+        let (Some(_), Some(class), Value::Dict(state)) = (self.classes.remove(&place), outermost, state)
+        else {
+            return Ok(());
+        };
+        let is_layer = |key| matches!(key, Value::Text("_modules" | "_parameters"));
+        if !self.heap.pairs(state).any(|(key, _)| is_layer(key)) {
+            return Ok(());
+        }
+        let (module, name, _) = self.foreign[class];
+        Err(whole_network(&quoted(&format!("{module}.{name}"))))
     }
 
     /// A storage: `("storage", type, key, device, numbers)`, in the legacy format with a sixth item.
@@ -112,12 +191,7 @@ impl<'a> Machine<'a> {
             | [Value::Text("storage"), kind, Value::Text(key), _, numbers, Value::None] => {
                 (kind, key, numbers)
             }
-            [Value::Text("module"), ..] => {
-                return Err(unsupported(
-                    "it holds a whole pickled network, not only its weights; in Python, save the weights with \
-                     torch.save(model.state_dict(), PATH)",
-                ));
-            }
+            [Value::Text("module"), ..] => return Err(whole_network("its classes are saved with it")),
             [Value::Text("storage"), _, _, _, _, _] => {
                 return Err(unsupported(
                     "its storages are views of other storages, as PyTorch before 0.4 wrote them; load and save \
@@ -128,12 +202,6 @@ impl<'a> Machine<'a> {
         };
         let element = match kind {
             Value::Global(Global::Storage(element)) => element,
-            Value::Global(Global::ForeignStorage(name)) => {
-                return Err(unsupported(format!(
-                    "it has numbers of type {}, which eyespot doesn't read; save the weights as float32",
-                    quoted(name)
-                )));
-            }
             _ => return Err(confused("a storage has no type")),
         };
         if self.heap.storages.len() >= MAX_OBJECTS {
