@@ -12,6 +12,8 @@ mod forward;
 pub use backward::{Followed, Gradients, backward, backward_add_relu};
 pub use forward::{Follows, Parameters, Statistics, apply, forward, scale_shift};
 
+use crate::check;
+
 /// The largest number of partial sums; a fixed number, so that results don't depend on the threads.
 const MOST_PARTS: usize = 64;
 /// Floats a part should at least have.
@@ -19,14 +21,23 @@ const PART: usize = 1 << 15;
 
 /// How many pixels each partial sum covers.
 fn part_pixels(pixels: usize, channels: usize) -> usize {
-    let parts = (pixels * channels / PART).clamp(1, MOST_PARTS);
+    let parts = (check::product([pixels, channels]) / PART).clamp(1, MOST_PARTS);
     pixels.div_ceil(parts).max(1)
 }
 
 /// How many `f64` of scratch space [`forward`] and the backward functions need for maps of `pixels` (over all
 /// pictures) and `channels`.
 pub fn scratch_len(pixels: usize, channels: usize) -> usize {
-    pixels.div_ceil(part_pixels(pixels, channels)) * 2 * channels
+    check::product([pixels.div_ceil(part_pixels(pixels, channels)), 2, channels])
+}
+
+/// The number of channels, which every vector must have a number for.
+fn same_channels<const N: usize>(vectors: [&[f32]; N]) -> usize {
+    let channels = vectors[0].len();
+    for vector in vectors {
+        check::exactly("a batch norm's vector", vector.len(), channels);
+    }
+    channels
 }
 
 /// How many pixels are added up in `f32` before their sum goes into the `f64` one.

@@ -1,6 +1,6 @@
 //! Operators that only move numbers: concatenation, flattening, the padded shortcut.
 
-use crate::{BLOCK, Threads};
+use crate::{BLOCK, Threads, check};
 
 /// Concatenation along the channels, for one input: copies pixels of `channels` numbers to channels `offset` … of
 /// pixels of `total` numbers, whose other channels stay as they are.
@@ -8,7 +8,7 @@ use crate::{BLOCK, Threads};
 /// # Panics
 /// When the maps don't have the same number of pixels or the channels don't fit.
 pub fn insert(threads: &Threads, channels: usize, x: &[f32], total: usize, offset: usize, y: &mut [f32]) {
-    check(channels, x, total, offset, y);
+    check_insertion(channels, x, total, offset, y);
     let pixels = (BLOCK / total).max(1);
     threads.chunks(y, pixels * total, |block, y| {
         let x = x[block * pixels * channels..].chunks_exact(channels);
@@ -24,7 +24,7 @@ pub fn insert(threads: &Threads, channels: usize, x: &[f32], total: usize, offse
 /// # Panics
 /// As [`insert`].
 pub fn extract(threads: &Threads, channels: usize, dx: &mut [f32], total: usize, offset: usize, dy: &[f32]) {
-    check(channels, dx, total, offset, dy);
+    check_insertion(channels, dx, total, offset, dy);
     let pixels = (BLOCK / total).max(1);
     threads.chunks(dx, pixels * channels, |block, dx| {
         let dy = dy[block * pixels * total..].chunks_exact(total);
@@ -34,9 +34,13 @@ pub fn extract(threads: &Threads, channels: usize, dx: &mut [f32], total: usize,
     });
 }
 
-fn check(channels: usize, part: &[f32], total: usize, offset: usize, whole: &[f32]) {
-    assert!(channels > 0 && offset + channels <= total, "the channels fit into the result");
-    assert_eq!(part.len() * total, whole.len() * channels, "both maps have the same number of pixels");
+fn check_insertion(channels: usize, part: &[f32], total: usize, offset: usize, whole: &[f32]) {
+    assert!(
+        channels > 0 && check::sum([offset, channels]) <= total,
+        "{channels} channels from {offset} on don't fit into {total}"
+    );
+    let pixels = check::pieces("the channels' map", part.len(), channels);
+    check::exactly("the whole map", whole.len(), check::product([pixels, total]));
 }
 
 /// Pictures from NHWC to PyTorch's vector order (channel, row, column): `y[n, c, p] = x[n, p, c]`.
@@ -52,8 +56,8 @@ pub fn flatten_backward(threads: &Threads, pixels: usize, channels: usize, dy: &
 /// Each picture's `rows` × `columns` matrix turned on its side.
 fn transpose(threads: &Threads, rows: usize, columns: usize, x: &[f32], y: &mut [f32]) {
     assert_eq!(x.len(), y.len(), "input and output have one length");
-    let picture = rows * columns;
-    if picture == 0 {
+    let picture = check::product([rows, columns]);
+    if check::pieces("pictures", x.len(), picture) == 0 {
         return;
     }
     if rows == 1 || columns == 1 {
@@ -95,12 +99,24 @@ pub struct PadShortcut {
 
 impl PadShortcut {
     /// Floats of one picture's result.
+    ///
+    /// # Panics
+    /// When the sizes contradict each other or are more than memory can hold.
     pub fn output_len(&self) -> usize {
-        self.height.div_ceil(self.stride) * self.width.div_ceil(self.stride) * self.out_channels
+        let Self { height, width, in_channels, out_channels, stride } = *self;
+        assert!(stride > 0, "a shortcut takes every {stride}-th pixel");
+        assert!(in_channels <= out_channels, "a shortcut pads {in_channels} channels to {out_channels}");
+        check::product([height.div_ceil(stride), width.div_ceil(stride), out_channels])
     }
 
     fn input_len(&self) -> usize {
-        self.height * self.width * self.in_channels
+        check::product([self.height, self.width, self.in_channels])
+    }
+
+    /// Panics unless maps of so many floats go together.
+    fn check(&self, input: usize, output: usize) {
+        let pictures = check::pieces("the shortcut's input", input, self.input_len());
+        check::exactly("the shortcut's result", output, check::product([pictures, self.output_len()]));
     }
 
     /// Where each pixel of one picture's result comes from: `(start in the input, start in the result)`.
@@ -115,7 +131,10 @@ impl PadShortcut {
 
     /// `y[pad + c, i, j] = x[c, i·stride, j·stride]`, zero in the other channels (He et al. 2015, option A).
     pub fn forward(&self, threads: &Threads, x: &[f32], y: &mut [f32]) {
-        assert_eq!(x.len() * self.output_len(), y.len() * self.input_len(), "input and output fit together");
+        self.check(x.len(), y.len());
+        if y.is_empty() {
+            return;
+        }
         threads.chunks(y, self.output_len(), |image, y| {
             let x = &x[image * self.input_len()..][..self.input_len()];
             y.fill(0.0);
@@ -127,7 +146,10 @@ impl PadShortcut {
 
     /// The gradient at the input: each taken pixel's, zero for the others.
     pub fn backward(&self, threads: &Threads, dy: &[f32], dx: &mut [f32]) {
-        assert_eq!(dx.len() * self.output_len(), dy.len() * self.input_len(), "both gradients fit together");
+        self.check(dx.len(), dy.len());
+        if dx.is_empty() {
+            return;
+        }
         threads.chunks(dx, self.input_len(), |image, dx| {
             let dy = &dy[image * self.output_len()..][..self.output_len()];
             dx.fill(0.0);

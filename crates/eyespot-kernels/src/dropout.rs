@@ -33,9 +33,12 @@ impl Dropout {
         threads.chunks(x, BLOCK, |block, x| vectorised::run(self.mask(block, x)));
     }
 
+    /// # Panics
+    /// When the probability is none.
     fn mask<'a>(&self, block: usize, x: &'a mut [f32]) -> Mask<'a> {
         let key =
             [self.seed, self.step, self.layer, block as u64].into_iter().fold(0, |key, part| mix(key ^ part));
+        assert!((0.0..=1.0).contains(&self.p), "dropout with a probability of {}", self.p);
         let p = f64::from(self.p);
         let scale = if self.p < 1.0 { (1.0 / (1.0 - p)) as f32 } else { 0.0 };
         // 2^24 steps are as fine as a float's: the lowest draws are dropped.

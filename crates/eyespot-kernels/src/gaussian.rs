@@ -1,11 +1,13 @@
 //! Gaussian (radial-basis) units: `y[k] = −½ Σ_i (x[i] − w[k, i])²` (LeCun et al. 1998, eq. 7, with the sign turned).
 
-use crate::Threads;
+use crate::{Threads, check};
 
 /// Scores of `images` vectors `x` (images × inputs) under the centres `w` (units × inputs); `y` is images × units.
 pub fn forward(threads: &Threads, inputs: usize, x: &[f32], w: &[f32], y: &mut [f32]) {
-    let units = w.len() / inputs;
-    assert_eq!(x.len() * units, y.len() * inputs, "input and output have one number of rows");
+    let units = check(inputs, x, w, y.len());
+    if y.is_empty() {
+        return;
+    }
     threads.chunks(y, units, |image, y| {
         let x = &x[image * inputs..][..inputs];
         for (y, w) in y.iter_mut().zip(w.chunks_exact(inputs)) {
@@ -15,10 +17,19 @@ pub fn forward(threads: &Threads, inputs: usize, x: &[f32], w: &[f32], y: &mut [
     });
 }
 
+/// The number of units, where the sizes go together.
+fn check(inputs: usize, x: &[f32], w: &[f32], y: usize) -> usize {
+    assert!(inputs > 0, "Gaussian units without inputs");
+    let (images, units) =
+        (check::pieces("inputs", x.len(), inputs), check::pieces("centres", w.len(), inputs));
+    check::exactly("a number for each image and unit", y, check::product([images, units]));
+    units
+}
+
 /// The gradient at the input: `dx[i] = −Σ_k dy[k] · (x[i] − w[k, i])`.
 pub fn backward_input(threads: &Threads, inputs: usize, x: &[f32], w: &[f32], dy: &[f32], dx: &mut [f32]) {
-    let units = w.len() / inputs;
-    assert!(x.len() == dx.len() && x.len() * units == dy.len() * inputs, "all have one number of rows");
+    let units = check(inputs, x, w, dy.len());
+    check::exactly("the input's gradient", dx.len(), x.len());
     threads.chunks(dx, inputs, |image, dx| {
         let (x, dy) = (&x[image * inputs..][..inputs], &dy[image * units..][..units]);
         dx.fill(0.0);
@@ -32,8 +43,8 @@ pub fn backward_input(threads: &Threads, inputs: usize, x: &[f32], w: &[f32], dy
 
 /// The gradient at the centres: `dw[k, i] = Σ_n dy[n, k] · (x[n, i] − w[k, i])`.
 pub fn backward_weights(threads: &Threads, inputs: usize, x: &[f32], w: &[f32], dy: &[f32], dw: &mut [f32]) {
-    let units = w.len() / inputs;
-    assert!(w.len() == dw.len() && x.len() * units == dy.len() * inputs, "all have one number of rows");
+    let units = check(inputs, x, w, dy.len());
+    check::exactly("the centres' gradient", dw.len(), w.len());
     threads.chunks(dw, inputs, |unit, dw| {
         let w = &w[unit * inputs..][..inputs];
         dw.fill(0.0);

@@ -1,7 +1,8 @@
 //! Numerics on slices: how every operator is computed, forward and backward.
 //!
 //! Activations are `f32` in NHWC order (a pixel is a contiguous vector of channels). Functions take sizes and slices
-//! and write into slices; none allocates in its steady state. A slice of the wrong length is a bug of the caller and
+//! and write into slices; none allocates in its steady state. A slice of the wrong length, or sizes that contradict each
+//! other or can't be, are a bug of the caller and panic: every safe function, called with anything, either is right or
 //! panics. All results are bit-identical for any number of [`Threads`]: work is cut into fixed blocks and partial
 //! sums are added in a fixed order.
 
@@ -12,6 +13,7 @@
 mod activation;
 pub mod batch_norm;
 pub mod channels;
+mod check;
 pub mod conv2d;
 pub mod dropout;
 pub mod gaussian;

@@ -1,7 +1,7 @@
 //! Normalisation across neighbouring channels, as `torch.nn.LocalResponseNorm` (Krizhevsky et al. 2012, 3.3):
 //! `y[c] = x[c] / t[c]^beta`, `t[c] = k + alpha/size · Σ x[c']²` over `c − size/2 ≤ c' ≤ c + (size − 1)/2`.
 
-use crate::{BLOCK, Threads};
+use crate::{BLOCK, Threads, check};
 use std::ops::Range;
 
 /// The settings and the number of channels.
@@ -23,6 +23,7 @@ impl LocalResponseNorm {
     /// `y` from maps `x` of pixels × channels.
     pub fn forward(&self, threads: &Threads, x: &[f32], y: &mut [f32]) {
         assert_eq!(x.len(), y.len(), "input and output have one length");
+        self.check(x.len());
         let block = self.block();
         threads.chunks(y, block, |index, y| {
             let x = x[index * block..].chunks_exact(self.channels);
@@ -40,6 +41,7 @@ impl LocalResponseNorm {
     /// sums `c` is part of.
     pub fn backward(&self, threads: &Threads, x: &[f32], dy: &[f32], dx: &mut [f32]) {
         assert!(x.len() == dx.len() && dy.len() == dx.len(), "input and both gradients have one length");
+        self.check(x.len());
         let (n, block) = (self.channels, self.block());
         let factor = 2.0 * self.alpha * self.beta / self.size as f32;
         threads.chunks(dx, block, |index, dx| {
@@ -59,6 +61,12 @@ impl LocalResponseNorm {
                 }
             }
         });
+    }
+
+    /// Panics unless the settings make sense and a map of `len` floats has whole pixels.
+    fn check(&self, len: usize) {
+        assert!(self.channels > 0 && self.size > 0, "local response norm of nothing: {self:?}");
+        check::pieces("pixels of local response norm", len, self.channels);
     }
 
     /// `t` of one pixel.

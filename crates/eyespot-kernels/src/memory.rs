@@ -1,8 +1,10 @@
 //! How large blocks of memory are asked for.
 
+use crate::check;
+
 /// `len` zeros, on large pages where the system grants them: with small ones, reading activations that don't fit the
 /// cache spends much of its time on looking up addresses. Memory is taken page by page, when it is first used.
-pub fn zeros(len: usize) -> Vec<f32> {
+pub(crate) fn zeros(len: usize) -> Vec<f32> {
     let mut memory = vec![0.0; len];
     prefer_huge_pages(&mut memory);
     memory
@@ -20,8 +22,11 @@ impl Floats {
     const ALIGNMENT: usize = 16;
 
     /// `len` zeros.
+    ///
+    /// # Panics
+    /// When there can't be that many; where the system just has no memory left, the process ends, as with any `Vec`.
     pub fn zeroed(len: usize) -> Self {
-        let data = zeros(len + Self::ALIGNMENT);
+        let data = zeros(check::sum([len, Self::ALIGNMENT]));
         // The address may be unknown (in an interpreter, say); then alignment is given up, nothing else.
         let start = data.as_ptr().align_offset(Self::ALIGNMENT * size_of::<f32>()).min(Self::ALIGNMENT);
         let mut floats = Self { data, start };
@@ -60,7 +65,8 @@ fn prefer_huge_pages(memory: &mut [f32]) {
         let start = memory.as_mut_ptr().cast::<u8>().wrapping_add(skip);
         let len = size_of_val(memory).saturating_sub(skip) / PAGE * PAGE;
         if len >= HUGE {
-            // SAFETY: the range lies in the slice; the advice changes no content.
+            // SAFETY: `start` and `len` were rounded inwards, so the range lies in the slice, which is borrowed mutably; the
+            // advice changes no content.
             unsafe { libc::madvise(start.cast(), len, libc::MADV_HUGEPAGE) };
         }
     }

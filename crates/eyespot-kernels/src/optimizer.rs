@@ -93,7 +93,7 @@ pub fn adam(
         "Adam keeps two numbers per weight"
     );
     let (beta1, beta2) = (decimal(rule.beta1), decimal(rule.beta2));
-    let (rate, t) = (f64::from(step.learning_rate), (step.step + 1) as f64);
+    let (rate, t) = (f64::from(step.learning_rate), step.step as f64 + 1.0);
     let decay = f64::from(step.weight_decay);
     let constants = AdamConstants {
         gradient_scale: step.gradient_scale,

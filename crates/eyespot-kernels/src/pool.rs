@@ -8,6 +8,7 @@ pub use adaptive_avg::AdaptiveAvgPool2d;
 pub use avg::AvgPool2d;
 pub use max::MaxPool2d;
 
+use crate::check;
 use std::ops::Range;
 
 /// The shapes of windows that slide over maps. Pairs are (vertical, horizontal).
@@ -29,16 +30,31 @@ pub struct Windows {
 
 impl Windows {
     fn input_len(&self) -> usize {
-        self.input.0 * self.input.1 * self.channels
+        check::product([self.input.0, self.input.1, self.channels])
     }
 
     fn output_len(&self) -> usize {
-        self.output.0 * self.output.1 * self.channels
+        check::product([self.output.0, self.output.1, self.channels])
     }
 
+    /// Panics unless each window sees a pixel and maps of so many floats go together.
     fn check(&self, input: usize, output: usize) {
-        assert_eq!(input * self.output_len(), output * self.input_len(), "input and result fit together");
-        assert!(input.is_multiple_of(self.input_len()), "the input is a whole number of pictures");
+        let &Windows { input: size, output: count, kernel, stride, padding, .. } = self;
+        for (size, count, kernel, stride, padding) in [
+            (size.0, count.0, kernel.0, stride.0, padding.0),
+            (size.1, count.1, kernel.1, stride.1, padding.1),
+        ] {
+            assert!(size > 0 && count > 0 && kernel > 0 && stride > 0, "windows without a size: {self:?}");
+            // Both ends of the padded map, and the last window's, are numbers.
+            let (last, end) = (check::product([count - 1, stride]), check::sum([size, padding]));
+            check::sum([last, kernel]);
+            check::sum([end, padding, 1]);
+            assert!(padding < kernel && last < end, "windows that see only padding: {self:?}");
+        }
+        check::product([kernel.0, kernel.1]);
+        assert!(self.channels > 0, "windows over no channels");
+        let pictures = check::pieces("the windows' input", input, self.input_len());
+        check::exactly("the windows' result", output, check::product([pictures, self.output_len()]));
     }
 }
 

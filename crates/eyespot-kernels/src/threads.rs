@@ -39,7 +39,12 @@ impl Threads {
 
     /// Like [`run`](Self::run), and tells the task which thread it is on: `f(thread, task)`, with threads numbered
     /// from 0. For memory that each thread has to itself.
+    ///
+    /// # Panics
+    /// When there are more tasks than could ever be done; and with a task's panic, after the others have ended.
     pub fn run_on(&self, tasks: usize, f: impl Fn(usize, usize) + Sync) {
+        // Shares are multiples of this number, and threads count a little beyond the last task.
+        assert!(tasks <= usize::MAX / (2 * Self::MOST), "{tasks} tasks");
         match &self.pool {
             Some(pool) if tasks > 1 => pool.run(tasks, &f),
             _ => (0..tasks).for_each(|task| f(0, task)),
@@ -47,6 +52,9 @@ impl Threads {
     }
 
     /// Cuts `out` into chunks of `chunk` floats (the last may be shorter) and calls `f(index, chunk)` for each.
+    ///
+    /// # Panics
+    /// When a chunk holds nothing.
     pub fn chunks<T: Send>(&self, out: &mut [T], chunk: usize, f: impl Fn(usize, &mut [T]) + Sync) {
         let parts = Parts::new(out, chunk);
         self.run(parts.count(), |i| f(i, parts.part(i)));
@@ -77,7 +85,7 @@ impl Threads {
             "bounds inside the slice"
         );
         let parts = Parts::new(out, 1);
-        // SAFETY: the parts ascend inside the slice, so they are disjoint.
+        // SAFETY: the bounds were found to ascend inside the slice, so the parts lie in it and are disjoint.
         self.run(bounds.len().saturating_sub(1), |i| f(i, unsafe { parts.range(bounds[i], bounds[i + 1]) }));
     }
 

@@ -1,9 +1,9 @@
 //! Gradients.
 
 use super::forward::{Parameters, normalised};
-use super::{RUN, TILE, WIDE, add_sums, part_pixels, scratch_len, total, widen};
+use super::{RUN, TILE, WIDE, add_sums, part_pixels, same_channels, scratch_len, total, widen};
 use crate::vectorised::{self, Kernel};
-use crate::{BLOCK, Threads};
+use crate::{BLOCK, Threads, check};
 
 /// Floats that are masked and then summed while they are in the nearest caches.
 const PIECE: usize = 1 << 13;
@@ -19,6 +19,21 @@ pub struct Gradients<'a> {
     pub weight: &'a mut [f32],
     /// Overwritten by the summand's gradient `Σ g`.
     pub bias: &'a mut [f32],
+}
+
+impl Gradients<'_> {
+    /// What no pixel adds to.
+    fn of_nothing(self) {
+        self.weight.fill(0.0);
+        self.bias.fill(0.0);
+    }
+}
+
+/// Channels and pixels, where all vectors and the map go together.
+fn sizes(parameters: Parameters, gradients: &Gradients, x: &[f32]) -> (usize, usize) {
+    let Gradients { mean, inv_std, weight, bias } = gradients;
+    let channels = same_channels([parameters.weight, parameters.bias, mean, inv_std, weight, bias]);
+    (channels, check::pieces("batch norm's map", x.len(), channels))
 }
 
 /// The function that follows the normalisation, as far as its gradient can be recomputed from `x`.
@@ -51,8 +66,10 @@ pub fn backward(
     scratch: &mut [f64],
 ) {
     assert_eq!(x.len(), d.len(), "input and gradient have one length");
-    let channels = parameters.weight.len();
-    let pixels = x.len() / channels;
+    let (channels, pixels) = sizes(parameters, &gradients, x);
+    if pixels == 0 {
+        return gradients.of_nothing();
+    }
     let part = part_pixels(pixels, channels) * channels;
     let scratch = &mut scratch[..scratch_len(pixels, channels)];
     let Gradients { mean, inv_std, weight, bias } = gradients;
@@ -89,8 +106,10 @@ pub fn backward_add_relu(
     scratch: &mut [f64],
 ) {
     assert!(x.len() == d.len() && y.len() == d.len() && dx.len() == d.len(), "all maps have one length");
-    let channels = parameters.weight.len();
-    let pixels = x.len() / channels;
+    let (channels, pixels) = sizes(parameters, &gradients, x);
+    if pixels == 0 {
+        return gradients.of_nothing();
+    }
     let part = part_pixels(pixels, channels) * channels;
     let scratch = &mut scratch[..scratch_len(pixels, channels)];
     let Gradients { mean, inv_std, weight, bias } = gradients;

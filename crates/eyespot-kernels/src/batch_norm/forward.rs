@@ -1,8 +1,8 @@
 //! Statistics and normalisation.
 
-use super::{RUN, TILE, WIDE, add_sums, part_pixels, scratch_len, total, widen};
+use super::{RUN, TILE, WIDE, add_sums, part_pixels, same_channels, scratch_len, total, widen};
 use crate::vectorised::{self, Kernel};
-use crate::{BLOCK, Threads};
+use crate::{BLOCK, Threads, check};
 
 /// A batch norm's learned vectors and settings. Vectors have one number per channel.
 #[derive(Debug, Clone, Copy)]
@@ -59,11 +59,14 @@ pub fn forward(
     y: &mut [f32],
     scratch: &mut [f64],
 ) {
-    let channels = parameters.weight.len();
-    if x.is_empty() {
+    let Parameters { weight, bias, .. } = parameters;
+    let Statistics { mean, inv_std, running_mean, running_var, .. } = &statistics;
+    let channels = same_channels([weight, bias, mean, inv_std, running_mean, running_var]);
+    let pixels = check::pieces("batch norm's map", x.len(), channels);
+    check_maps(x, follows, y);
+    if pixels == 0 {
         return;
     }
-    let pixels = x.len() / channels;
     measure(threads, channels, x, scratch);
 
     let Statistics { mean, inv_std, running_mean, running_var, momentum } = statistics;
@@ -84,6 +87,14 @@ pub fn forward(
         move_to(&mut running_var[c], variance * (count / (count - 1.0).max(1.0)));
     }
     apply(threads, parameters, mean, inv_std, follows, x, y);
+}
+
+/// Panics unless all maps have one length.
+fn check_maps(x: &[f32], follows: Follows, y: &[f32]) {
+    check::exactly("batch norm's result", y.len(), x.len());
+    if let Follows::AddRelu(residual) = follows {
+        check::exactly("the residual", residual.len(), x.len());
+    }
 }
 
 /// Partial sums of `x − x₀` and `(x − x₀)²` per channel, where `x₀` is the first pixel.
@@ -112,10 +123,13 @@ pub fn apply(
     x: &[f32],
     y: &mut [f32],
 ) {
-    assert_eq!(x.len(), y.len(), "input and output have one length");
-    let channels = mean.len();
-    let block = (BLOCK / channels).max(1) * channels;
     let Parameters { weight, bias, .. } = parameters;
+    let channels = same_channels([mean, inv_std, weight, bias]);
+    check_maps(x, follows, y);
+    if check::pieces("batch norm's map", x.len(), channels) == 0 {
+        return;
+    }
+    let block = (BLOCK / channels).max(1) * channels;
     threads.chunks(y, block, |index, y| {
         let range = index * block..index * block + y.len();
         let follows = match follows {
@@ -136,9 +150,12 @@ pub fn scale_shift(
     x: &[f32],
     y: &mut [f32],
 ) {
-    let channels = scale.len();
-    assert_eq!(x.len(), y.len(), "input and output have one length");
-    let block = (BLOCK / channels.max(1)).max(1) * channels.max(1);
+    let channels = same_channels([scale, shift]);
+    check_maps(x, follows, y);
+    if check::pieces("batch norm's map", x.len(), channels) == 0 {
+        return;
+    }
+    let block = (BLOCK / channels).max(1) * channels;
     threads.chunks(y, block, |index, y| {
         let range = index * block..index * block + y.len();
         let follows = match follows {

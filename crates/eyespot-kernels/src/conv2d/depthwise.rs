@@ -5,9 +5,9 @@
 
 use super::Conv2dShape;
 use super::direct::Operands;
-use crate::Threads;
 use crate::simd::{Isa, Op, Simd};
 use crate::threads::Shared;
+use crate::{Threads, check};
 
 /// Output pixels of a tile.
 const OUTPUTS: usize = 6;
@@ -50,7 +50,8 @@ impl Depthwise {
     }
 
     pub(super) fn packed_len(&self) -> usize {
-        (1 + self.shape.kernel.0 * self.shape.kernel.1) * self.shape.in_c
+        let rows = check::sum([1, check::product([self.shape.kernel.0, self.shape.kernel.1])]);
+        check::product([rows, self.shape.in_c])
     }
 
     /// Packs bias and weights as rows of channels; `turned` for a gradient (see above).
@@ -80,15 +81,14 @@ impl Depthwise {
     pub(super) fn run(&self, threads: &Threads, operands: Operands, output: &mut [f32]) {
         let channels = self.shape.in_c;
         let [(in_h, in_w), (out_h, out_w)] = self.maps();
-        let rows = operands.images * out_h;
+        let rows = check::product([operands.images, out_h]);
         if rows == 0 {
             return;
         }
-        assert!(operands.input.len() >= operands.images * in_h * in_w * channels, "convolution input");
-        assert!(operands.packed.len() >= self.packed_len(), "packed convolution weights");
-        let len = (rows * out_w - 1) * operands.out_stride + channels;
-        assert!(operands.out_stride >= channels && output.len() >= len, "convolution output");
-        assert!(operands.residual.is_none_or(|r| r.len() >= len), "convolution residual");
+        let input_len = check::product([operands.images, in_h, in_w, channels]);
+        check::at_least("convolution input", operands.input.len(), input_len);
+        check::at_least("packed convolution weights", operands.packed.len(), self.packed_len());
+        operands.check_output([operands.images, out_h, out_w], channels, output);
 
         // A few rows per task: neighbouring rows share their input.
         let per_task = rows.div_ceil(4 * threads.count()).clamp(1, 8);
@@ -96,7 +96,8 @@ impl Depthwise {
         threads.run(rows.div_ceil(per_task), |task| {
             let rows = task * per_task..rows.min((task + 1) * per_task);
             let input = operands.input.as_ptr();
-            // SAFETY: the lengths were compared above; tasks write different rows.
+            // SAFETY: the input was found to hold all rows of all images, output and residual all of theirs; tasks
+            // write different rows.
             unsafe { self.rows(operands, input, (rows.start, rows.end), output.get()) }
         });
     }

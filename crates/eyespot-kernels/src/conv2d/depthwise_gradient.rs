@@ -3,9 +3,9 @@
 //! Each image (or group of images, in large batches) has sums of its own, added in order at the end.
 
 use super::Conv2dShape;
-use crate::Threads;
 use crate::simd::{Isa, Op, Simd};
 use crate::threads::Shared;
+use crate::{Threads, check};
 
 /// Output pixels of a tile.
 const OUTPUTS: usize = 8;
@@ -28,11 +28,12 @@ impl DepthwiseGradient {
 
     /// Rows of sums: one per tap and one for the bias.
     fn sums_len(&self) -> usize {
-        (self.shape.kernel.0 * self.shape.kernel.1 + 1) * self.shape.in_c
+        let rows = check::sum([1, check::product([self.shape.kernel.0, self.shape.kernel.1])]);
+        check::product([rows, self.shape.in_c])
     }
 
     pub(super) fn scratch_len(&self, images: usize) -> usize {
-        images.min(MAX_PARTS) * self.sums_len()
+        check::product([images.min(MAX_PARTS), self.sums_len()])
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -47,10 +48,8 @@ impl DepthwiseGradient {
         scratch: &mut [f32],
     ) {
         let s = &self.shape;
-        assert!(
-            x.len() >= images * s.input_len() && dy.len() >= images * s.output_len(),
-            "convolution gradient"
-        );
+        check::at_least("convolution input", x.len(), check::product([images, s.input_len()]));
+        check::at_least("convolution output's gradient", dy.len(), check::product([images, s.output_len()]));
         let per_part = images.div_ceil(MAX_PARTS).max(1);
         let parts = images.div_ceil(per_part);
         let sums_len = self.sums_len();
@@ -59,7 +58,8 @@ impl DepthwiseGradient {
         threads.run(parts, |part| {
             let images = part * per_part..images.min((part + 1) * per_part);
             let sums = shared.get().wrapping_add(part * sums_len);
-            // SAFETY: lengths were compared above; every part has sums of its own.
+            // SAFETY: x and dy were found to hold all images; the scratch, cut to that length above, has sums for
+            // every part.
             unsafe { self.isa.run(Task { plan: self, images, x, dy, sums }) }
         });
 

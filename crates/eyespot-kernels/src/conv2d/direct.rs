@@ -6,10 +6,10 @@
 //! of its own.
 
 use super::Conv2dShape;
-use crate::Threads;
 use crate::gemm::{Ahead, Block, PIXELS, Pixel, Tap, Tiles, View, blocks};
 use crate::simd::Isa;
 use crate::threads::Shared;
+use crate::{Threads, check};
 
 /// Output pixels of a task whose weights stay in the second-level cache: enough to use a block of weights often.
 const TASK_PIXELS: usize = 16 * PIXELS;
@@ -109,6 +109,15 @@ pub(super) struct Operands<'a> {
     pub(super) bounds: (f32, f32),
 }
 
+impl Operands<'_> {
+    /// Panics unless `channels` floats of each pixel (images × rows × columns) fit into the output and the residual.
+    pub(super) fn check_output(&self, pixels: [usize; 3], channels: usize, output: &[f32]) {
+        let len = check::span(check::product(pixels), self.out_stride, channels);
+        check::at_least("convolution output", output.len(), len);
+        self.residual.inspect(|residual| check::at_least("convolution residual", residual.len(), len));
+    }
+}
+
 impl Geometry {
     /// The forward pass.
     pub(super) fn forward(s: &Conv2dShape) -> Self {
@@ -191,11 +200,12 @@ impl Direct {
         for group in 0..g.groups {
             for block in blocks(isa, group * g.channels, g.channels) {
                 panels.push(Panel { block, input: group * g.len, group, packed });
-                packed += (1 + taps.len() * g.len) * block.vectors * lanes;
+                let rows = check::sum([1, check::product([taps.len(), g.len])]);
+                packed = check::sum([packed, check::product([rows, block.vectors, lanes])]);
                 bounds.push(packed);
             }
         }
-        let panel_bytes = taps.len() * g.len * isa.vectors() * lanes * 4;
+        let panel_bytes = check::product([taps.len(), g.len, isa.vectors(), lanes, 4]);
         let chunks = panel_bytes.div_ceil(PANEL_BYTES).max(g.len.div_ceil(PANEL_CHANNELS)).max(1);
         let chunk = g.len.div_ceil(chunks).next_multiple_of(16).min(g.len);
         Self { isa, taps, panels, bounds, chunk, zeros: vec![0.0; chunk], geometry }
@@ -267,7 +277,7 @@ impl Direct {
     /// Computes all pixels of the grid for all output channels.
     pub(super) fn run(&self, threads: &Threads, operands: Operands, output: &mut [f32]) {
         let g = &self.geometry;
-        let pixels = operands.images * g.grid.0 * g.grid.1;
+        let pixels = check::product([operands.images, g.grid.0, g.grid.1]);
         if pixels == 0 {
             return;
         }
@@ -296,14 +306,14 @@ impl Direct {
                 count: run.min(pixels - from),
                 output: output.get(),
             };
-            // SAFETY: `check` compared the slices with the geometry; tasks write different pixels or channels.
+            // SAFETY: `check` found the slices as long as the geometry says; tasks write different pixels or channels.
             unsafe { task.run() }
         });
     }
 
     /// Whether the weights are too many for the second-level cache.
     fn large(&self) -> bool {
-        4 * self.packed_len() > LARGE
+        self.packed_len() > LARGE / 4
     }
 
     /// Cuts the work into tasks, enough for all threads. The cut changes no sum, so it may depend on their number.
@@ -312,7 +322,8 @@ impl Direct {
         let wanted = if threads == 1 { 1 } else { 4 * threads };
         let large = self.large();
         let longest = if large {
-            (INPUT_BYTES / (4 * self.chunk * g.step.0 * g.step.1).max(1)).clamp(TASK_PIXELS, MOST_PIXELS)
+            (INPUT_BYTES / (4 * self.chunk).saturating_mul(g.step.0).saturating_mul(g.step.1).max(1))
+                .clamp(TASK_PIXELS, MOST_PIXELS)
         } else {
             TASK_PIXELS
         };
@@ -336,15 +347,14 @@ impl Direct {
     fn check(&self, operands: &Operands, output: &[f32]) {
         let g = &self.geometry;
         let images = operands.images;
-        assert!(operands.input.len() >= images * g.input.0 * g.input.1 * g.pixel, "convolution input");
-        assert!(operands.packed.len() >= self.packed_len(), "packed convolution weights");
-        assert!(g.pixel >= g.groups * g.len || g.groups == 1);
+        let input_len = check::product([images, g.input.0, g.input.1, g.pixel]);
+        check::at_least("convolution input", operands.input.len(), input_len);
+        check::at_least("packed convolution weights", operands.packed.len(), self.packed_len());
+        assert!(g.pixel >= g.groups * g.len);
         let last = |n: usize, step: usize, origin: usize| (n - 1) * step + origin;
         assert!(last(g.grid.0, g.out_step.0, g.out_origin.0) < g.output.0);
         assert!(last(g.grid.1, g.out_step.1, g.out_origin.1) < g.output.1);
-        let len = (images * g.output.0 * g.output.1 - 1) * operands.out_stride + g.groups * g.channels;
-        assert!(operands.out_stride >= g.groups * g.channels && output.len() >= len, "convolution output");
-        assert!(operands.residual.is_none_or(|r| r.len() >= len), "convolution residual");
+        operands.check_output([images, g.output.0, g.output.1], g.groups * g.channels, output);
     }
 }
 

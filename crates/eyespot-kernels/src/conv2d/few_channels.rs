@@ -5,9 +5,9 @@
 
 use super::Conv2dShape;
 use super::direct::{Direct, Geometry, MOST_PIXELS, Operands, Order};
-use crate::Threads;
 use crate::simd::Isa;
 use crate::threads::Shared;
+use crate::{Threads, check};
 
 /// Input channels of a group up to which taps are too short.
 const FEW: usize = 8;
@@ -79,11 +79,12 @@ impl FewChannels {
     /// Floats of the copied rows of a task.
     fn copy_len(&self) -> usize {
         let s = &self.shape;
-        ((self.rows - 1) * s.stride.0 + (s.kernel.0 - 1) * s.dilation.0 + 1) * self.padded.1 * s.in_c
+        let rows = (self.rows - 1) * s.stride.0 + (s.kernel.0 - 1) * s.dilation.0 + 1;
+        check::product([rows, self.padded.1, s.in_c])
     }
 
     pub(super) fn scratch_len(&self, threads: &Threads) -> usize {
-        threads.count() * self.copy_len()
+        check::product([threads.count(), self.copy_len()])
     }
 
     pub(super) fn run(&self, threads: &Threads, operands: Operands, output: &mut [f32], scratch: &mut [f32]) {
@@ -91,12 +92,11 @@ impl FewChannels {
         if operands.images == 0 {
             return;
         }
-        let len = (operands.images * s.out_h * s.out_w - 1) * operands.out_stride + s.out_c;
-        assert!(operands.input.len() >= operands.images * s.input_len(), "convolution input");
-        assert!(operands.packed.len() >= self.packed_len(), "packed convolution weights");
-        assert!(operands.out_stride >= s.out_c && output.len() >= len, "convolution output");
-        assert!(operands.residual.is_none_or(|r| r.len() >= len), "convolution residual");
-        assert!(scratch.len() >= self.scratch_len(threads), "convolution scratch");
+        let input_len = check::product([operands.images, s.input_len()]);
+        check::at_least("convolution input", operands.input.len(), input_len);
+        check::at_least("packed convolution weights", operands.packed.len(), self.packed_len());
+        operands.check_output([operands.images, s.out_h, s.out_w], s.out_c, output);
+        check::at_least("convolution scratch", scratch.len(), self.scratch_len(threads));
 
         let (output, scratch) = (Shared(output.as_mut_ptr()), Shared(scratch.as_mut_ptr()));
         let bands = s.out_h.div_ceil(self.rows);
@@ -104,7 +104,7 @@ impl FewChannels {
         threads.run_on(operands.images * bands, |worker, task| {
             let (image, top) = (task / bands, task % bands * self.rows);
             let rows = self.rows.min(s.out_h - top);
-            // SAFETY: the scratch has room for every thread.
+            // SAFETY: the scratch was found to have room for every thread, and `worker` is below their number.
             let copy =
                 unsafe { std::slice::from_raw_parts_mut(scratch.get().add(worker * copy_len), copy_len) };
             let first = top * s.stride.0;
@@ -115,8 +115,8 @@ impl FewChannels {
             let input = copy.as_ptr().wrapping_sub(first * self.padded.1 * s.in_c);
             let pixels = (top * s.out_w, rows * s.out_w);
             let task = self.direct.task(operands, input, pixels, output.get().wrapping_add(out));
-            // SAFETY: the windows of these rows lie in the copy and its border; the lengths were compared above; tasks
-            // write different rows.
+            // SAFETY: the copy holds as many rows as these windows reach, each `padded.1` pixels wide; packed weights,
+            // output and residual were found long enough; tasks write different rows.
             unsafe { task.run() }
         });
     }

@@ -7,7 +7,7 @@ use super::few_channels::FewChannels;
 use super::winograd::Winograd;
 use crate::memory::Floats;
 use crate::simd::Isa;
-use crate::{Activation, Threads};
+use crate::{Activation, Threads, check};
 
 #[derive(Debug)]
 pub(super) enum Plan {
@@ -31,7 +31,7 @@ impl Conv2dKernel {
     /// Packs `weights` (OIHW, batch norm already folded in) for batches of up to `max_images` images.
     ///
     /// # Panics
-    /// When the lengths don't match the shape.
+    /// When the lengths don't match the shape, or its sizes contradict each other.
     pub fn new(
         shape: Conv2dShape,
         max_images: usize,
@@ -50,9 +50,9 @@ impl Conv2dKernel {
         bias: Option<&[f32]>,
         activation: Activation,
     ) -> Self {
-        shape.check();
-        assert_eq!(weights.len(), shape.weights_len(), "convolution weights");
-        assert!(bias.is_none_or(|b| b.len() == shape.out_c), "convolution bias");
+        shape.check(max_images);
+        check::exactly("convolution weights", weights.len(), shape.weights_len());
+        bias.inspect(|bias| check::exactly("convolution bias", bias.len(), shape.out_c));
         let (plan, packed) = if Depthwise::fits(&shape) {
             let plan = Depthwise::forward(isa, shape);
             let mut packed = Floats::zeroed(plan.packed_len());

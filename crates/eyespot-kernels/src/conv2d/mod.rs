@@ -24,6 +24,8 @@ pub use inference::Conv2dKernel;
 pub use separable::SeparableKernel;
 pub use training::Conv2dTraining;
 
+use crate::check;
+
 /// The sizes of a convolution for one image. Pairs are (vertical, horizontal).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Conv2dShape {
@@ -52,24 +54,24 @@ pub struct Conv2dShape {
 }
 
 impl Conv2dShape {
-    /// Floats of one input image.
+    /// Floats of one input image. Like the other lengths it panics where it is more than memory can hold.
     pub fn input_len(&self) -> usize {
-        self.in_h * self.in_w * self.in_c
+        check::product([self.in_h, self.in_w, self.in_c])
     }
 
     /// Floats of one dense output image.
     pub fn output_len(&self) -> usize {
-        self.out_h * self.out_w * self.out_c
+        check::product([self.out_h, self.out_w, self.out_c])
     }
 
     /// Floats of the weights.
     pub fn weights_len(&self) -> usize {
-        self.out_c * self.group_in() * self.kernel.0 * self.kernel.1
+        check::product([self.out_c, self.group_in(), self.kernel.0, self.kernel.1])
     }
 
     /// Multiply-adds of one image's forward pass.
     pub fn multiply_adds(&self) -> usize {
-        self.out_h * self.out_w * self.weights_len()
+        check::product([self.out_h, self.out_w, self.weights_len()])
     }
 
     /// Input channels of a group.
@@ -82,14 +84,40 @@ impl Conv2dShape {
         self.out_c / self.groups
     }
 
-    /// Panics where the sizes contradict each other.
-    fn check(&self) {
+    /// Panics unless the sizes go together and batches of up to `images` images can be. All that a plan computes from
+    /// them then are numbers: positions of pixels fit 32 bits, lengths fit a slice.
+    fn check(&self, images: usize) {
         assert!(
             self.groups > 0
                 && self.in_c.is_multiple_of(self.groups)
-                && self.out_c.is_multiple_of(self.groups)
+                && self.out_c.is_multiple_of(self.groups),
+            "{} and {} channels in {} groups",
+            self.in_c,
+            self.out_c,
+            self.groups
         );
-        assert!(self.stride.0 > 0 && self.stride.1 > 0 && self.dilation.0 > 0 && self.dilation.1 > 0);
-        assert!(self.kernel.0 > 0 && self.kernel.1 > 0);
+        let most = i32::MAX as usize;
+        let channels = 1..=most;
+        assert!(
+            channels.contains(&self.in_c) && channels.contains(&self.out_c),
+            "convolution of no or too many channels: {self:?}"
+        );
+        let directions = [
+            (self.in_h, self.out_h, self.kernel.0, self.stride.0, self.padding.0, self.dilation.0),
+            (self.in_w, self.out_w, self.kernel.1, self.stride.1, self.padding.1, self.dilation.1),
+        ];
+        for (input, output, kernel, stride, padding, dilation) in directions {
+            let some = [input, output, kernel, stride, dilation].iter().all(|&size| size > 0);
+            assert!(some, "convolution without a size: {self:?}");
+            // As far as the last window reaches, and as far as an input pixel and the phases of the stride do.
+            let last = check::product([output - 1, stride]);
+            let window = check::sum([last, check::product([kernel - 1, dilation]), 1]);
+            let pixels = check::sum([input, padding, stride]);
+            assert!(window.max(pixels) <= most, "convolution beyond 32 bits: {self:?}");
+        }
+        // More bytes than can be counted are nowhere; fewer are compared with real slices in each run.
+        check::product([images, self.input_len(), 4]);
+        check::product([images, self.output_len(), 4]);
+        check::product([self.weights_len(), 4]);
     }
 }

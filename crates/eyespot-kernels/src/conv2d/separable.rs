@@ -7,8 +7,8 @@
 use super::depthwise::Depthwise;
 use super::direct::{Direct, MOST_PIXELS, Operands};
 use super::inference::{Conv2dKernel, Plan};
-use crate::Threads;
 use crate::threads::Shared;
+use crate::{Threads, check};
 
 /// Bytes between the convolutions up to which there is nothing to gain.
 const SMALL: usize = 512 << 10;
@@ -33,7 +33,12 @@ fn pointwise(kernel: &Conv2dKernel) -> Option<&Direct> {
     let s = kernel.shape();
     match &kernel.plan {
         Plan::Direct(plan)
-            if s.kernel == (1, 1) && s.stride == (1, 1) && s.padding == (0, 0) && s.groups == 1 =>
+            if s.kernel == (1, 1)
+                && s.stride == (1, 1)
+                && s.padding == (0, 0)
+                && s.groups == 1
+                // Pixels then have the same numbers on both sides, which the bands rely on.
+                && (s.in_h, s.in_w) == (s.out_h, s.out_w) =>
         {
             Some(plan)
         }
@@ -49,13 +54,13 @@ impl SeparableKernel {
             let e = expand.shape();
             pointwise(expand).is_some() && (e.out_h, e.out_w, e.out_c) == (s.in_h, s.in_w, s.in_c)
         });
-        let between = s.output_len() + if expand.is_some() { s.input_len() } else { 0 };
+        let between = check::sum([s.output_len(), if expand.is_some() { s.input_len() } else { 0 }]);
         expand_fits
             && matches!(depthwise.plan, Plan::Depthwise(_))
             && pointwise(project).is_some()
             && (p.in_h, p.in_w, p.in_c) == (s.out_h, s.out_w, s.out_c)
             && s.dilation == (1, 1)
-            && 4 * between > SMALL
+            && between > SMALL / 4
     }
 
     /// Fuses kernels that [`fits`](Self::fits) accepts.
@@ -65,8 +70,9 @@ impl SeparableKernel {
     pub fn new(expand: Option<Conv2dKernel>, depthwise: Conv2dKernel, project: Conv2dKernel) -> Self {
         assert!(Self::fits(expand.as_ref(), &depthwise, &project), "convolutions that follow each other");
         let s = depthwise.shape();
-        let row = s.out_w * s.out_c + if expand.is_some() { s.stride.0 * s.in_w * s.in_c } else { 0 };
-        let bands = s.out_h.div_ceil((BAND / (4 * row)).max(1));
+        let expanded = if expand.is_some() { check::product([s.stride.0, s.in_w, s.in_c]) } else { 0 };
+        let row = check::sum([check::product([s.out_w, s.out_c]), expanded]);
+        let bands = s.out_h.div_ceil((BAND / 4 / row).max(1));
         Self { rows: s.out_h.div_ceil(bands), expand, depthwise, project }
     }
 
@@ -79,15 +85,17 @@ impl SeparableKernel {
     /// Floats of a band's two maps.
     fn band_len(&self) -> (usize, usize) {
         let s = self.depthwise.shape();
-        let seen = ((self.rows - 1) * s.stride.0 + s.kernel.0) * s.in_w * s.in_c;
+        let seen = check::product([(self.rows - 1) * s.stride.0 + s.kernel.0, s.in_w, s.in_c]);
         let expanded = if self.expand.is_some() { seen } else { 0 };
-        (expanded.next_multiple_of(16), (self.rows * s.out_w * s.out_c).next_multiple_of(16))
+        let between = check::product([self.rows, s.out_w, s.out_c]);
+        // Rounded up to whole cache lines.
+        (check::sum([expanded, 15]) / 16 * 16, check::sum([between, 15]) / 16 * 16)
     }
 
     /// Floats of scratch memory that [`run`](Self::run) needs.
     pub fn scratch_len(&self, threads: &Threads) -> usize {
         let (expanded, between) = self.band_len();
-        threads.count() * (expanded + between)
+        check::product([threads.count(), check::sum([expanded, between])])
     }
 
     /// As [`Conv2dKernel::run`], for the three after each other; `residual` and `output` are those of the last.
@@ -107,15 +115,13 @@ impl SeparableKernel {
     ) {
         let (s, p) = (self.depthwise.shape(), self.project.shape());
         let first = self.expand.as_ref().unwrap_or(&self.depthwise).shape();
-        let pixels = images * s.out_h * s.out_w;
-        if pixels == 0 {
+        if images == 0 {
             return;
         }
-        let len = (pixels - 1) * out_stride + p.out_c;
-        assert!(input.len() >= images * first.input_len(), "convolution input");
-        assert!(out_stride >= p.out_c && output.len() >= len, "convolution output");
-        assert!(residual.is_none_or(|r| r.len() >= len), "convolution residual");
-        assert!(scratch.len() >= self.scratch_len(threads), "convolution scratch");
+        check::at_least("convolution input", input.len(), check::product([images, first.input_len()]));
+        let operands = self.project.operands(images, &[], residual, out_stride);
+        operands.check_output([images, p.out_h, p.out_w], p.out_c, output);
+        check::at_least("convolution scratch", scratch.len(), self.scratch_len(threads));
 
         // Enough bands for all threads; where they are cut changes no result.
         let rows = self.rows.min((images * s.out_h).div_ceil(2 * threads.count()).max(2));
@@ -136,8 +142,8 @@ impl SeparableKernel {
                 between: expanded.wrapping_add(expanded_len),
                 output: output.get().wrapping_add(out),
             };
-            // SAFETY: the lengths were compared above, every thread has its own part of the scratch memory, and tasks
-            // write different rows.
+            // SAFETY: input, output and residual were found to hold all images, the scratch two maps for every thread, of
+            // which `worker` is one; the weights are the kernels' own, packed for their shapes; tasks write different rows.
             unsafe { band.run() }
         });
     }

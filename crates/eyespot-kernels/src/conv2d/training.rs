@@ -6,8 +6,8 @@ use super::depthwise_gradient::DepthwiseGradient;
 use super::direct::{Direct, Geometry, Operands, Order};
 use super::weight_gradient::WeightGradient;
 use super::winograd::Winograd;
-use crate::Threads;
 use crate::simd::Isa;
+use crate::{Threads, check};
 
 /// A convolution compiled for training.
 #[derive(Debug)]
@@ -40,12 +40,15 @@ enum BackwardInput {
 #[allow(clippy::too_many_arguments)] // the plain lists read better than structs used once
 impl Conv2dTraining {
     /// Plans training with batches of up to `max_images` images.
+    ///
+    /// # Panics
+    /// When the sizes contradict each other.
     pub fn new(shape: Conv2dShape, max_images: usize) -> Self {
         Self::with_isa(Isa::best(), shape, max_images)
     }
 
     pub(super) fn with_isa(isa: Isa, shape: Conv2dShape, max_images: usize) -> Self {
-        shape.check();
+        shape.check(max_images);
         let plan = if Depthwise::fits(&shape) {
             Plan::Depthwise {
                 forward: Depthwise::forward(isa, shape),
@@ -82,12 +85,14 @@ impl Conv2dTraining {
             Plan::Direct { forward, backward_input, backward_weights } => {
                 let forward = match forward {
                     Forward::Direct(plan) => plan.packed_len(),
-                    Forward::Winograd(plan) => plan.packed_len() + plan.scratch_len(threads, self.max_images),
+                    Forward::Winograd(plan) => {
+                        check::sum([plan.packed_len(), plan.scratch_len(threads, self.max_images)])
+                    }
                 };
                 let backward_input = match backward_input {
                     BackwardInput::Direct(phases) => phases.iter().map(Direct::packed_len).max().unwrap_or(0),
                     BackwardInput::Winograd(plan) => {
-                        plan.packed_len() + plan.scratch_len(threads, self.max_images)
+                        check::sum([plan.packed_len(), plan.scratch_len(threads, self.max_images)])
                     }
                 };
                 forward.max(backward_input).max(backward_weights.scratch_len(threads, self.max_images))
@@ -113,7 +118,7 @@ impl Conv2dTraining {
         scratch: &mut [f32],
     ) {
         let s = &self.shape;
-        self.check(images, weights);
+        self.check(images, weights, bias);
         match &self.plan {
             Plan::Direct { forward: Forward::Direct(plan), .. } => {
                 plan.pack(threads, weights, Order::forward(s), bias, scratch);
@@ -143,7 +148,7 @@ impl Conv2dTraining {
         scratch: &mut [f32],
     ) {
         let s = &self.shape;
-        self.check(images, weights);
+        self.check(images, weights, None);
         match &self.plan {
             Plan::Direct { backward_input: BackwardInput::Direct(phases), .. } => {
                 for plan in phases {
@@ -175,7 +180,7 @@ impl Conv2dTraining {
         db: Option<&mut [f32]>,
         scratch: &mut [f32],
     ) {
-        self.check(images, dw);
+        self.check(images, dw, db.as_deref());
         match &self.plan {
             Plan::Direct { backward_weights, .. } => {
                 backward_weights.run(threads, images, x, dy, dw, db, scratch);
@@ -186,9 +191,10 @@ impl Conv2dTraining {
         }
     }
 
-    fn check(&self, images: usize, weights: &[f32]) {
+    fn check(&self, images: usize, weights: &[f32], bias: Option<&[f32]>) {
         assert!(images <= self.max_images, "batch of {images} over the compiled {}", self.max_images);
-        assert_eq!(weights.len(), self.shape.weights_len(), "convolution weights");
+        check::exactly("convolution weights", weights.len(), self.shape.weights_len());
+        bias.inspect(|bias| check::exactly("convolution bias", bias.len(), self.shape.out_c));
     }
 }
 

@@ -10,9 +10,9 @@ mod products;
 mod winograd;
 
 use super::Conv2dShape;
-use crate::Threads;
 use crate::simd::Isa;
 use crate::threads::Shared;
+use crate::{Threads, check};
 use products::Products;
 use winograd::WinogradGradient;
 
@@ -64,7 +64,7 @@ impl WeightGradient {
     /// Items of an image, the fewest that make a segment worth its extra pass, and tasks of a segment.
     fn work(&self) -> (usize, usize, usize) {
         match &self.way {
-            Way::Products(way) => (self.shape.out_h * self.shape.out_w, 1024, way.tasks()),
+            Way::Products(way) => (check::product([self.shape.out_h, self.shape.out_w]), 1024, way.tasks()),
             Way::Winograd(way) => (way.patches(), 128, way.tasks()),
         }
     }
@@ -72,7 +72,7 @@ impl WeightGradient {
     /// How many segments the items of a batch are cut into, and how long they are.
     fn segments(&self, images: usize) -> (usize, usize) {
         let (items, least, tasks) = self.work();
-        let items = images * items;
+        let items = check::product([images, items]);
         let wanted = TASKS.div_ceil(tasks).min(items / least).max(1);
         let len = items.div_ceil(wanted).max(1);
         (items.div_ceil(len), len)
@@ -84,7 +84,7 @@ impl WeightGradient {
 
     /// Floats of a segment's sums, those of the bias included, which begin at whole cache lines.
     fn segment_len(&self) -> usize {
-        (self.shape.weights_len() + self.shape.out_c).next_multiple_of(16)
+        check::sum([self.shape.weights_len(), self.shape.out_c, 15]) / 16 * 16
     }
 
     /// Floats that a thread needs for itself.
@@ -96,8 +96,14 @@ impl WeightGradient {
     }
 
     pub(super) fn scratch_len(&self, threads: &Threads, images: usize) -> usize {
-        let segments = (1..=images).map(|n| self.segments(n).0).max().unwrap_or(1);
-        segments * self.segment_len() + threads.count() * self.workspace_len()
+        // From so many images on there are as many segments as there ever will be.
+        let (items, least, tasks) = self.work();
+        let most = (least * TASKS.div_ceil(tasks)).div_ceil(items);
+        let segments = (1..=images.min(most)).map(|n| self.segments(n).0).max().unwrap_or(1);
+        check::sum([
+            check::product([segments, self.segment_len()]),
+            check::product([threads.count(), self.workspace_len()]),
+        ])
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -112,18 +118,23 @@ impl WeightGradient {
         scratch: &mut [f32],
     ) {
         let s = &self.shape;
-        assert!(
-            x.len() >= images * s.input_len() && dy.len() >= images * s.output_len(),
-            "convolution gradient"
-        );
-        assert_eq!(dw.len(), s.weights_len(), "convolution weights");
+        check::at_least("convolution input", x.len(), check::product([images, s.input_len()]));
+        check::at_least("convolution output's gradient", dy.len(), check::product([images, s.output_len()]));
+        check::exactly("convolution weights", dw.len(), s.weights_len());
+        if images == 0 {
+            dw.fill(0.0);
+            db.into_iter().for_each(|db| db.fill(0.0));
+            return;
+        }
         let (items, _, tasks) = self.work();
-        let items = images * items;
+        let items = check::product([images, items]);
         let (segments, len) = self.segments(images);
         let segment_len = self.segment_len();
-        let (sums, workspaces) = scratch.split_at_mut(segments * segment_len);
         let workspace_len = self.workspace_len();
-        assert!(workspaces.len() >= threads.count() * workspace_len, "convolution scratch");
+        let sums_len = check::product([segments, segment_len]);
+        let needed = check::sum([sums_len, check::product([threads.count(), workspace_len])]);
+        check::at_least("convolution scratch", scratch.len(), needed);
+        let (sums, workspaces) = scratch.split_at_mut(sums_len);
 
         let (sums_shared, workspaces) = (Shared(sums.as_mut_ptr()), Shared(workspaces.as_mut_ptr()));
         let dw_shared = Shared(dw.as_mut_ptr());
@@ -139,8 +150,8 @@ impl WeightGradient {
                 bias: own.wrapping_add(s.weights_len()),
                 workspace: workspaces.get().wrapping_add(worker * workspace_len),
             };
-            // SAFETY: lengths were compared above; tasks of a segment write different sums, segments and threads have
-            // memory of their own.
+            // SAFETY: x and dy were found to hold all images, the scratch sums for every segment and a workspace for
+            // every thread; tasks of a segment write different sums.
             unsafe {
                 match &self.way {
                     Way::Products(way) => way.run(self.isa, task, segment),
@@ -186,5 +197,40 @@ impl WeightGradient {
                 }
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The largest number over all batches is looked for among the first ones only.
+    #[test]
+    fn scratch_is_enough_for_every_batch() {
+        for (size, channels) in [(1, 40), (4, 16), (7, 300), (56, 64)] {
+            let shape = Conv2dShape {
+                in_h: size,
+                in_w: size,
+                in_c: channels,
+                out_h: size,
+                out_w: size,
+                out_c: channels,
+                kernel: (3, 3),
+                stride: (1, 1),
+                padding: (1, 1),
+                dilation: (1, 1),
+                groups: 1,
+            };
+            let plan = WeightGradient::new(Isa::Portable, shape, 16);
+            let threads = Threads::new(2);
+            let mut most = 0;
+            for images in 1..=60_000 {
+                most = most.max(plan.segments(images).0);
+                if images < 40 || images % 997 == 0 {
+                    let len = most * plan.segment_len() + 2 * plan.workspace_len();
+                    assert_eq!(plan.scratch_len(&threads, images), len, "{shape:?} {images}");
+                }
+            }
+        }
     }
 }

@@ -8,10 +8,10 @@
 use super::Conv2dShape;
 use super::direct::{Operands, Order};
 use super::winograd_transform::{self as transform, OUT, Output, PATCH, POINTS};
-use crate::Threads;
 use crate::gemm::{Ahead, Block, Pixel, Tap, Tiles, View, blocks};
 use crate::simd::{Isa, Op, Simd};
 use crate::threads::Shared;
+use crate::{Threads, check};
 
 /// Patches of a block: no fewer, so that weights are used often; no more, so that a block stays in the cache.
 const MIN_BLOCK: usize = 24;
@@ -38,6 +38,9 @@ pub(super) struct Winograd {
 }
 
 impl Winograd {
+    /// Patches of the largest block that threads share: one of the 16 channels a side that the algorithm is for.
+    const LARGEST: usize = SHARED_BYTES / (POINTS * 32 * 4);
+
     /// Whether the algorithm applies to the shape.
     pub(super) fn fits(s: &Conv2dShape) -> bool {
         s.kernel == (3, 3) && s.stride == (1, 1) && s.dilation == (1, 1) && s.groups == 1
@@ -49,9 +52,9 @@ impl Winograd {
         if !Self::fits(s) || s.in_c < 16 || s.out_c < 16 {
             return false;
         }
-        let pairs = (s.in_c * s.out_c) as f64;
-        let patches = (images * s.out_h.div_ceil(OUT) * s.out_w.div_ceil(OUT)) as f64;
-        let outputs = (images * s.out_h * s.out_w) as f64;
+        let pairs = s.in_c as f64 * s.out_c as f64;
+        let patches = images as f64 * (s.out_h.div_ceil(OUT) * s.out_w.div_ceil(OUT)) as f64;
+        let outputs = images as f64 * (s.out_h * s.out_w) as f64;
         // 16 multiply-adds a cycle. A transform takes about 350 cycles for 16 channels of a patch. Weights that don't
         // fit the cache arrive with about 4 bytes a cycle, in the direct way while it computes.
         let direct = outputs * 9.0 * pairs / 16.0;
@@ -94,11 +97,11 @@ impl Winograd {
 
     /// Floats of the transformed weights for one of the 36 products.
     fn product_len(&self) -> usize {
-        self.shape.in_c * self.out_c
+        check::product([self.shape.in_c, self.out_c])
     }
 
     pub(super) fn packed_len(&self) -> usize {
-        self.out_c + POINTS * self.product_len()
+        check::sum([self.out_c, check::product([POINTS, self.product_len()])])
     }
 
     /// Transforms and packs weights (and bias) for [`run`](Self::run); `turned` reads every kernel backwards.
@@ -127,16 +130,16 @@ impl Winograd {
 
     /// Patches of a batch.
     fn patches(&self, images: usize) -> usize {
-        images * self.grid.0 * self.grid.1
+        check::product([images, self.grid.0, self.grid.1])
     }
 
     /// Patches of a block, and whether all threads share it.
     fn block(&self, threads: &Threads, images: usize) -> (usize, bool) {
         let patches = self.patches(images).max(1);
-        let bytes = POINTS * (self.in_c + self.out_c) * 4;
+        let bytes = check::product([POINTS, check::sum([self.in_c, self.out_c]), 4]);
         let size = (BLOCK_BYTES / bytes).clamp(MIN_BLOCK, MAX_BLOCK);
         let blocks = patches.div_ceil(size).next_multiple_of(threads.count());
-        let large = POINTS * self.product_len() * 4 > LARGE_WEIGHTS;
+        let large = POINTS * self.product_len() > LARGE_WEIGHTS / 4;
         let alone = threads.count() == 1 && !large;
         if alone || (!large && patches / blocks >= MIN_BLOCK / 2) {
             return (patches.div_ceil(blocks), false);
@@ -147,14 +150,16 @@ impl Winograd {
 
     /// Floats between the stages for a block.
     fn stages_len(&self, block: usize) -> usize {
-        POINTS * (stride(block, self.in_c) + stride(block, self.out_c))
+        check::product([POINTS, check::sum([stride(block, self.in_c), stride(block, self.out_c)])])
     }
 
     pub(super) fn scratch_len(&self, threads: &Threads, max_images: usize) -> usize {
-        (1..=max_images)
+        // From so many images on blocks are as large as they ever will be.
+        let most = Self::LARGEST.pow(2).max(MAX_BLOCK.pow(2) * threads.count()).div_ceil(self.patches(1));
+        (1..=max_images.min(most))
             .map(|images| {
                 let (block, shared) = self.block(threads, images);
-                self.stages_len(block) * if shared { 1 } else { threads.count() }
+                check::product([self.stages_len(block), if shared { 1 } else { threads.count() }])
             })
             .max()
             .unwrap_or(0)
@@ -162,23 +167,19 @@ impl Winograd {
 
     pub(super) fn run(&self, threads: &Threads, operands: Operands, output: &mut [f32], scratch: &mut [f32]) {
         let s = &self.shape;
-        let pixels = operands.images * s.out_h * s.out_w;
-        if pixels == 0 {
+        if operands.images == 0 {
             return;
         }
-        assert!(operands.input.len() >= operands.images * s.input_len(), "convolution input");
-        assert!(operands.packed.len() >= self.packed_len(), "packed convolution weights");
-        let len = (pixels - 1) * operands.out_stride + s.out_c;
-        assert!(operands.out_stride >= s.out_c && output.len() >= len, "convolution output");
-        assert!(operands.residual.is_none_or(|r| r.len() >= len), "convolution residual");
+        let input_len = check::product([operands.images, s.input_len()]);
+        check::at_least("convolution input", operands.input.len(), input_len);
+        check::at_least("packed convolution weights", operands.packed.len(), self.packed_len());
+        operands.check_output([operands.images, s.out_h, s.out_w], s.out_c, output);
 
         let patches = self.patches(operands.images);
         let (size, shared) = self.block(threads, operands.images);
         let stages_len = self.stages_len(size);
-        assert!(
-            scratch.len() >= stages_len * if shared { 1 } else { threads.count() },
-            "convolution scratch"
-        );
+        let needed = check::product([stages_len, if shared { 1 } else { threads.count() }]);
+        check::at_least("convolution scratch", scratch.len(), needed);
         let scratch = Shared(scratch.as_mut_ptr());
         let output = Shared(output.as_mut_ptr());
         let stage = |stage, from: usize, worker: usize| Stage {
@@ -193,8 +194,9 @@ impl Winograd {
         };
         let all = self.panels.len();
         let run = |part, from, worker| {
-            // SAFETY: the lengths were compared above; tasks at the same time write different patches or products,
-            // or have stages of their own; stages follow each other.
+            // SAFETY: input, packed weights, output, residual and scratch were found as long as the shape says; tasks
+            // at the same time write different patches or products, or have stages of their own; stages follow each
+            // other.
             unsafe { self.isa.run(stage(part, from, worker)) }
         };
         if !shared {
@@ -231,7 +233,7 @@ impl Winograd {
 /// Floats from one of the 36 numbers to the next, for a block of patches. A line more than needed keeps the 36 streams
 /// from falling on the same places of the cache.
 fn stride(block: usize, channels: usize) -> usize {
-    block * channels + 16
+    check::sum([check::product([block, channels]), 16])
 }
 
 /// Transforms the weights of a vector of output channels.
@@ -413,6 +415,42 @@ impl Stage<'_> {
             unsafe {
                 let from = products.add(patch * self.plan.out_c);
                 transform::output::<S>(from, self.stride.1, s.out_c, &output);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The largest number over all batches is looked for among the first ones only.
+    #[test]
+    fn scratch_is_enough_for_every_batch() {
+        for (size, channels) in [(4, 16), (7, 48), (13, 512)] {
+            let shape = Conv2dShape {
+                in_h: size,
+                in_w: size,
+                in_c: channels,
+                out_h: size,
+                out_w: size,
+                out_c: channels,
+                kernel: (3, 3),
+                stride: (1, 1),
+                padding: (1, 1),
+                dilation: (1, 1),
+                groups: 1,
+            };
+            let plan = Winograd::new(Isa::Portable, shape);
+            for threads in [1, 2, 3, 16].map(Threads::new) {
+                let mut most = 0;
+                for images in 1..=60_000 {
+                    let (block, shared) = plan.block(&threads, images);
+                    most = most.max(plan.stages_len(block) * if shared { 1 } else { threads.count() });
+                    if images < 40 || images % 997 == 0 {
+                        assert_eq!(plan.scratch_len(&threads, images), most, "{shape:?} {images}");
+                    }
+                }
             }
         }
     }

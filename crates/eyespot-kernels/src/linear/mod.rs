@@ -8,6 +8,7 @@ mod ops;
 #[cfg(test)]
 mod tests;
 
+use crate::check;
 use crate::memory::Floats;
 use crate::simd::Isa;
 use crate::threads::Shared;
@@ -39,8 +40,8 @@ impl LinearKernel {
         bias: Option<&[f32]>,
         activation: Activation,
     ) -> Self {
-        assert_eq!(weights.len(), inputs * outputs, "linear weights");
-        assert!(bias.is_none_or(|b| b.len() == outputs), "linear bias");
+        check::exactly("linear weights", weights.len(), check::product([inputs, outputs]));
+        bias.inspect(|bias| check::exactly("linear bias", bias.len(), outputs));
         Self { inputs, outputs, weights, bias: bias.map(<[f32]>::to_vec), activation }
     }
 
@@ -109,8 +110,9 @@ pub fn backward_weights(
 ) {
     run_backward_weights(Isa::best(), threads, sizes, images, x, dy, dw);
     if let Some(db) = db {
+        check::exactly("linear bias", db.len(), sizes.1);
         db.fill(0.0);
-        for row in dy[..images * sizes.1].chunks_exact(sizes.1.max(1)) {
+        for row in dy[..check::product([images, sizes.1])].chunks_exact(sizes.1.max(1)) {
             db.iter_mut().zip(row).for_each(|(db, dy)| *db += dy);
         }
     }
@@ -131,13 +133,19 @@ fn run_forward(
     bounds: (f32, f32),
     y: &mut [f32],
 ) {
-    assert!(x.len() >= images * inputs && y.len() >= images * outputs, "linear activations");
-    assert!(weights.len() >= inputs * outputs, "linear weights");
-    assert!(bias.is_none_or(|b| b.len() >= outputs), "linear bias");
+    let (x_len, y_len) = (check::product([images, inputs]), check::product([images, outputs]));
+    check::at_least("linear input", x.len(), x_len);
+    check::at_least("linear output", y.len(), y_len);
+    check::at_least("linear weights", weights.len(), check::product([inputs, outputs]));
+    bias.inspect(|bias| check::at_least("linear bias", bias.len(), outputs));
+    if y_len == 0 {
+        return;
+    }
     let y = Shared(y.as_mut_ptr());
-    cut(threads, outputs, images * inputs, 6, |from, to| {
+    cut(threads, outputs, x_len, 6, |from, to| {
         let op = Forward { sizes: (inputs, outputs), images, x, weights, bias, bounds, from, to, y: y.get() };
-        // SAFETY: the lengths were compared above; tasks write different outputs.
+        // SAFETY: x and weights were found to hold a row for each image and output, y and the bias a number; tasks
+        // write different outputs.
         unsafe { isa.run(op) }
     });
 }
@@ -151,16 +159,22 @@ fn run_backward_input(
     weights: &[f32],
     dx: &mut [f32],
 ) {
-    assert!(dx.len() >= images * inputs && dy.len() >= images * outputs, "linear gradients");
-    assert!(weights.len() >= inputs * outputs, "linear weights");
+    let (x_len, y_len) = (check::product([images, inputs]), check::product([images, outputs]));
+    check::at_least("linear input's gradient", dx.len(), x_len);
+    check::at_least("linear output's gradient", dy.len(), y_len);
+    check::at_least("linear weights", weights.len(), check::product([inputs, outputs]));
+    if x_len == 0 {
+        return;
+    }
     let dx = Shared(dx.as_mut_ptr());
     // Long pieces of each row, which memory delivers fastest. The cut changes no sum, so it may depend on the threads.
     let part = inputs.div_ceil(threads.count()).next_multiple_of(64).max(256);
-    let parts = if images * inputs * outputs < TASK { 1 } else { inputs.div_ceil(part) };
+    let parts = if x_len.saturating_mul(outputs) < TASK { 1 } else { inputs.div_ceil(part) };
     threads.run(parts, |i| {
         let (from, to) = if parts == 1 { (0, inputs) } else { (i * part, inputs.min((i + 1) * part)) };
         let op = BackwardInput { sizes: (inputs, outputs), images, dy, weights, from, to, dx: dx.get() };
-        // SAFETY: the lengths were compared above; tasks write different columns.
+        // SAFETY: dx and weights were found to hold a row for each image and output, dy a number; `from..to` lies in
+        // the rows, and tasks write different columns.
         unsafe { isa.run(op) }
     });
 }
@@ -174,12 +188,17 @@ fn run_backward_weights(
     dy: &[f32],
     dw: &mut [f32],
 ) {
-    assert!(x.len() >= images * inputs && dy.len() >= images * outputs, "linear activations");
-    assert!(dw.len() >= inputs * outputs, "linear weights");
+    let (x_len, w_len) = (check::product([images, inputs]), check::product([inputs, outputs]));
+    check::at_least("linear input", x.len(), x_len);
+    check::at_least("linear output's gradient", dy.len(), check::product([images, outputs]));
+    check::at_least("linear weights' gradient", dw.len(), w_len);
+    if w_len == 0 {
+        return;
+    }
     let dw = Shared(dw.as_mut_ptr());
-    cut(threads, outputs, images * inputs, 6, |from, to| {
+    cut(threads, outputs, x_len, 6, |from, to| {
         let op = BackwardWeights { sizes: (inputs, outputs), images, x, dy, from, to, dw: dw.get() };
-        // SAFETY: the lengths were compared above; tasks write different rows.
+        // SAFETY: x and dw were found to hold a row for each image and output, dy a number; tasks write different rows.
         unsafe { isa.run(op) }
     });
 }

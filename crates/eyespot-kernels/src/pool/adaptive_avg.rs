@@ -1,7 +1,7 @@
 //! Means over a grid of windows that cover the map.
 
-use crate::Threads;
 use crate::vectorised::{self, Kernel};
+use crate::{Threads, check};
 use std::ops::Range;
 
 /// Adaptive mean pooling as `torch.nn.AdaptiveAvgPool2d`: window `i` of `n` over `size` rows runs from
@@ -18,15 +18,21 @@ pub struct AdaptiveAvgPool2d {
 
 impl AdaptiveAvgPool2d {
     fn input_len(&self) -> usize {
-        self.input.0 * self.input.1 * self.channels
+        check::product([self.input.0, self.input.1, self.channels])
     }
 
     fn output_len(&self) -> usize {
-        self.output.0 * self.output.1 * self.channels
+        check::product([self.output.0, self.output.1, self.channels])
     }
 
+    /// Panics unless there are pixels to take means of and maps of so many floats go together.
     fn check(&self, input: usize, output: usize) {
-        assert_eq!(input * self.output_len(), output * self.input_len(), "input and result fit together");
+        assert!(self.input_len() > 0 && self.output_len() > 0, "means of an empty map: {self:?}");
+        // A window's ends are computed from these.
+        check::product([self.input.0, check::sum([self.output.0, 1])]);
+        check::product([self.input.1, check::sum([self.output.1, 1])]);
+        let pictures = check::pieces("the means' input", input, self.input_len());
+        check::exactly("the means", output, check::product([pictures, self.output_len()]));
     }
 
     /// Means of `x` (images × input) to `y` (images × output).

@@ -1,8 +1,8 @@
 //! Largest values of windows.
 
 use super::{Windows, inside, windows_over};
-use crate::Threads;
 use crate::vectorised::{self, Kernel};
+use crate::{Threads, check};
 
 /// Max pooling as `torch.nn.MaxPool2d`: padding never wins, the first of equal values does, NaN beats every number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,11 @@ impl MaxPool2d {
     pub fn forward_training(&self, threads: &Threads, x: &[f32], y: &mut [f32], winners: &mut [u16]) {
         let w = &self.windows;
         w.check(x.len(), y.len());
-        assert!(w.kernel.0 * w.kernel.1 <= Self::MOST_TAPS, "a tap's number fits into 16 bits");
+        check::exactly("a winner per result", winners.len(), y.len());
+        assert!(
+            check::product([w.kernel.0, w.kernel.1]) <= Self::MOST_TAPS,
+            "a tap's number fits into 16 bits"
+        );
         let row = w.output.1 * w.channels;
         threads.chunks2((y, row), (winners, row), |index, y, winners| {
             let (x, oy) = self.picture(x, index);

@@ -71,6 +71,15 @@ pub(crate) trait Op {
     unsafe fn run<S: Simd>(self) -> Self::Output;
 }
 
+/// A feature of the CPU by its name in `target_feature`, and whether the CPU has it.
+type Feature = (&'static str, fn() -> bool);
+
+/// Whether the CPU has all of these.
+#[inline]
+fn has_all(features: &[Feature]) -> bool {
+    features.iter().all(|(_, has)| has())
+}
+
 /// An instruction set this program was compiled with and the CPU has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Isa {
@@ -86,17 +95,19 @@ pub(crate) enum Isa {
 impl Isa {
     /// All that this machine has, the fastest first.
     pub(crate) fn available() -> impl Iterator<Item = Isa> {
-        #[cfg(target_arch = "x86_64")]
-        let fast = [
-            (is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx2")).then_some(Isa::Avx512),
-            (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Isa::Avx2),
-        ];
-        #[cfg(target_arch = "aarch64")]
-        let fast = [Some(Isa::Neon)];
-        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-        let fast = [None];
-        fast.into_iter().flatten().chain([Isa::Portable])
+        Isa::ALL.iter().filter(|(_, features)| has_all(features)).map(|&(isa, _)| isa)
     }
+
+    /// All that this program was compiled with, the fastest first, and what each enables.
+    const ALL: &[(Isa, &[Feature])] = &[
+        #[cfg(target_arch = "x86_64")]
+        (Isa::Avx512, &x86::AVX512),
+        #[cfg(target_arch = "x86_64")]
+        (Isa::Avx2, &x86::AVX2),
+        #[cfg(target_arch = "aarch64")]
+        (Isa::Neon, &neon::NEON),
+        (Isa::Portable, &[]),
+    ];
 
     /// The fastest that this machine has.
     pub(crate) fn best() -> Isa {
@@ -142,7 +153,7 @@ impl Isa {
                 #[cfg(target_arch = "x86_64")]
                 Isa::Avx2 => x86::run_avx2(op),
                 #[cfg(target_arch = "aarch64")]
-                Isa::Neon => neon::run(op),
+                Isa::Neon => neon::run_neon(op),
                 Isa::Portable => op.run::<portable::Portable>(),
             }
         }

@@ -1,17 +1,21 @@
 //! NEON, which every 64-bit ARM has.
 
-use super::{Op, Simd};
+use super::{Feature, Op, Simd};
 use std::arch::aarch64::*;
+use std::arch::is_aarch64_feature_detected as has;
 
 /// 4 floats, 32 registers.
 #[derive(Clone, Copy)]
 pub(super) struct Neon;
 
+/// What [`run_neon`] enables.
+pub(super) const NEON: [Feature; 1] = [("neon", || has!("neon"))];
+
 /// # Safety
-/// The kernel's own conditions hold.
+/// The CPU has all of [`NEON`]; the kernel's own conditions hold.
 #[target_feature(enable = "neon")]
-pub(super) unsafe fn run<O: Op>(op: O) -> O::Output {
-    // SAFETY: the caller's promise.
+pub(super) unsafe fn run_neon<O: Op>(op: O) -> O::Output {
+    // SAFETY: the caller's promise; these are the instructions that `Neon` uses.
     unsafe { op.run::<Neon>() }
 }
 

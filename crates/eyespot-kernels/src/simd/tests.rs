@@ -1,3 +1,5 @@
+mod features;
+
 use super::*;
 
 struct Sample([f32; 16], [f32; 16]);

@@ -1,6 +1,7 @@
 //! AVX-512 and AVX2 with FMA.
 
-use super::{Op, Simd};
+use super::{Feature, Op, Simd};
+use std::arch::is_x86_feature_detected as has;
 use std::arch::x86_64::*;
 
 /// 16 floats, 32 registers.
@@ -11,19 +12,26 @@ pub(super) struct Avx512;
 #[derive(Clone, Copy)]
 pub(super) struct Avx2;
 
+/// What [`run_avx512`] enables.
+pub(super) const AVX512: [Feature; 3] =
+    [("avx512f", || has!("avx512f")), ("avx2", || has!("avx2")), ("fma", || has!("fma"))];
+
+/// What [`run_avx2`] enables.
+pub(super) const AVX2: [Feature; 2] = [("avx2", || has!("avx2")), ("fma", || has!("fma"))];
+
 /// # Safety
-/// The CPU has AVX-512F, AVX2 and FMA; the kernel's own conditions hold.
+/// The CPU has all of [`AVX512`]; the kernel's own conditions hold.
 #[target_feature(enable = "avx512f,avx2,fma")]
 pub(super) unsafe fn run_avx512<O: Op>(op: O) -> O::Output {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller's promise; these are the instructions that `Avx512` uses.
     unsafe { op.run::<Avx512>() }
 }
 
 /// # Safety
-/// The CPU has AVX2 and FMA; the kernel's own conditions hold.
+/// The CPU has all of [`AVX2`]; the kernel's own conditions hold.
 #[target_feature(enable = "avx2,fma")]
 pub(super) unsafe fn run_avx2<O: Op>(op: O) -> O::Output {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller's promise; these are the instructions that `Avx2` uses.
     unsafe { op.run::<Avx2>() }
 }
 

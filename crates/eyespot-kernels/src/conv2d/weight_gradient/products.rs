@@ -1,6 +1,7 @@
 //! Sums of outer products of pixels: `dy` of a pixel times what the kernel saw of `x`.
 
 use super::Segment;
+use crate::check;
 use crate::conv2d::Conv2dShape;
 use crate::gemm::Outer;
 use crate::simd::{Isa, Op, Simd};
@@ -63,7 +64,7 @@ impl Products {
         let s = &shape;
         let (len, taps) = (s.group_in(), s.kernel.0 * s.kernel.1);
         let lanes = isa.lanes();
-        let columns = taps * len;
+        let columns = check::product([taps, len]);
         let vectors = columns.div_ceil(lanes);
         let count = vectors.div_ceil(isa.vectors());
         let mut panels = Vec::new();
@@ -81,11 +82,15 @@ impl Products {
         let mut tasks = Vec::new();
         for group in 0..s.groups {
             for block in 0..blocks {
-                let (from, to) = (block * per_group / blocks, (block + 1) * per_group / blocks);
+                let from = check::part_start(per_group, blocks, block);
+                let to = check::part_start(per_group, blocks, block + 1);
                 for part in 0..parts {
                     tasks.push(Task {
                         rows: (group * per_group + from, to - from),
-                        panels: (part * count / parts, (part + 1) * count / parts),
+                        panels: (
+                            check::part_start(count, parts, part),
+                            check::part_start(count, parts, part + 1),
+                        ),
                         bias: part == 0,
                     });
                 }
@@ -178,8 +183,8 @@ impl Op for Work<'_> {
         let pixels = segment.items.1 - segment.items.0;
         let blocks = pixels.div_ceil(PIXELS);
         for block in 0..blocks {
-            let from = segment.items.0 + block * pixels / blocks;
-            let count = segment.items.0 + (block + 1) * pixels / blocks - from;
+            let from = segment.items.0 + check::part_start(pixels, blocks, block);
+            let count = segment.items.0 + check::part_start(pixels, blocks, block + 1) - from;
             locate(s, from, &mut places[..count]);
             // SAFETY: pixels and channels lie inside x and dy, and the workspace holds PIXELS rows of both, as the
             // caller promises.

@@ -6,6 +6,7 @@
 //! size of the rounding errors.
 
 use super::Segment;
+use crate::check;
 use crate::conv2d::Conv2dShape;
 use crate::conv2d::winograd::Winograd;
 use crate::conv2d::winograd_transform::{self as transform, OUT, PATCH, POINTS};
@@ -35,9 +36,9 @@ impl WinogradGradient {
             return false;
         }
         // A product costs alike in both ways; the transforms of patches and sums cost half as much again.
-        let patches = images * s.out_h.div_ceil(OUT) * s.out_w.div_ceil(OUT);
-        let products = (patches + 8) * POINTS;
-        3 * products < 2 * images * s.out_h * s.out_w * 9
+        let patches = images as f64 * (s.out_h.div_ceil(OUT) * s.out_w.div_ceil(OUT)) as f64;
+        let products = (patches + 8.0) * POINTS as f64;
+        3.0 * products < 2.0 * 9.0 * images as f64 * (s.out_h * s.out_w) as f64
     }
 
     pub(super) fn new(shape: Conv2dShape) -> Self {
@@ -56,7 +57,7 @@ impl WinogradGradient {
 
     /// Patches of an image.
     pub(super) fn patches(&self) -> usize {
-        self.grid.0 * self.grid.1
+        check::product([self.grid.0, self.grid.1])
     }
 
     pub(super) fn tasks(&self) -> usize {
@@ -105,8 +106,8 @@ impl Op for Work<'_> {
         let patches = self.segment.items.1 - self.segment.items.0;
         let blocks = patches.div_ceil(PATCHES);
         for block in 0..blocks {
-            let from = self.segment.items.0 + block * patches / blocks;
-            let count = self.segment.items.0 + (block + 1) * patches / blocks - from;
+            let from = self.segment.items.0 + check::part_start(patches, blocks, block);
+            let count = self.segment.items.0 + check::part_start(patches, blocks, block + 1) - from;
             // SAFETY: the patches lie inside x and dy as the caller promises; the workspace holds PATCHES patches of
             // CHANNELS channels of both and the sums.
             unsafe {
