@@ -18,10 +18,9 @@ const EDGE: i32 = 24;
 const CHANCE: usize = PALETTE.len() - 1;
 
 /// What the last chart shows.
-const GROUPS: [&str; 3] = [
-    "inside the classes: the pictures of each class, unchanged, fall into up to five groups of pictures that look alike to the",
-    "classifier, such as bees on flowers and bees on white. A dot is a group and how many of its pictures are named rightly;",
-    "the best group stands left, the worst right. Groups of fewer than 4 pictures say little and are left out.",
+const GROUPS: [&str; 2] = [
+    "inside the classes: the unchanged pictures of each class fall into up to five groups that look alike to the classifier. A dot is such a group, and how",
+    "many of its pictures are named rightly; the best group stands left, the worst right. Groups of fewer than 4 pictures say little and are left out.",
 ];
 
 /// Three charts in a row, two rows, under the classifiers' names; below them what groups are.
