@@ -4,7 +4,7 @@ use crate::args::InspectArgs;
 use crate::output;
 use eyespot::{Error, Network};
 use eyespot_system::{printable, printable_path};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 pub fn run(args: &InspectArgs) -> anyhow::Result<ExitCode> {
@@ -33,7 +33,7 @@ pub fn run(args: &InspectArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Filters and maps in one picture.
+/// Filters and maps, on pages.
 fn figure(args: &InspectArgs) -> anyhow::Result<ExitCode> {
     let Some(network) = network(args)? else {
         let name = name(args);
@@ -45,15 +45,33 @@ fn figure(args: &InspectArgs) -> anyhow::Result<ExitCode> {
     let path = args.output.clone().unwrap_or_else(|| "inspect.png".into());
     output::check_figure(&path, args.overwrite)?;
     let picture = args.image.as_ref().map(eyespot::read_picture).transpose()?;
-    let figure = network.figure(&args.filters, &args.maps, picture.as_ref())?;
-    output::figure(&figure, &path, args.overwrite)?;
-    output::line(format!(
-        "figure: {} ({} × {} pixels)",
-        printable_path(&path),
-        figure.width(),
-        figure.height()
-    ))?;
+    let pages = network.figure(&args.filters, &args.maps, picture.as_ref())?;
+    let files: Vec<PathBuf> = (1..=pages.len()).map(|number| page_file(&path, number)).collect();
+    files.iter().try_for_each(|file| output::check_figure(file, args.overwrite))?;
+    for (page, file) in pages.iter().zip(&files) {
+        output::figure(page, file, args.overwrite)?;
+        output::line(format!(
+            "figure: {} ({} × {} pixels)",
+            printable_path(file),
+            page.width(),
+            page.height()
+        ))?;
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where a page of the figure goes: `inspect.png`, `inspect-2.png` and so on.
+fn page_file(path: &Path, number: usize) -> PathBuf {
+    if number == 1 {
+        return path.to_owned();
+    }
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    name.push(format!("-{number}"));
+    if let Some(extension) = path.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    path.with_file_name(name)
 }
 
 /// The network with its weights, where there are any.

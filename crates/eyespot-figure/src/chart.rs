@@ -2,6 +2,7 @@
 
 use crate::FigureError;
 use crate::backend::Backend;
+use crate::legend::Legend;
 use image::{Rgb, RgbImage};
 use plotters::prelude::*;
 use plotters::style::RGBColor;
@@ -16,6 +17,10 @@ pub const PALETTE: [[u8; 3]; 7] = [
     [86, 180, 233],
     [90, 90, 90],
 ];
+
+/// Pixels around a chart, and left of its axes.
+const MARGIN: u32 = 12;
+const LEFT: u32 = 76;
 
 /// One thing in a chart.
 #[derive(Debug, Clone)]
@@ -51,7 +56,8 @@ pub struct Heat {
     pub columns: usize,
 }
 
-/// A chart with a title and two axes.
+/// A chart with a title and two axes. Below them stands a legend, where it hides nothing; it names those marks of which
+/// something lies between the axes' ends.
 #[derive(Debug, Clone)]
 pub struct Chart {
     /// Above the chart.
@@ -77,14 +83,18 @@ impl Chart {
     }
 
     fn draw_on(&self, figure: &mut RgbImage) -> Result<(), Box<dyn std::error::Error + '_>> {
-        let area = Backend(figure).into_drawing_area();
         let (x0, x1) = self.x_range.unwrap_or_else(|| self.reach(|p| p.0));
         let (y0, y1) = self.y_range.unwrap_or_else(|| self.reach(|p| p.1));
+        let ends = Ends { x: (x0, x1), y: (y0, y1) };
+        let legend = self.legend(ends, figure.width());
+        legend.draw(figure, MARGIN + LEFT);
+        let area = Backend(figure).into_drawing_area();
         let mut chart = ChartBuilder::on(&area)
             .caption(&self.title, ("mono", 20))
-            .margin(12)
+            .margin(MARGIN)
+            .margin_bottom(MARGIN + legend.height())
             .x_label_area_size(44)
-            .y_label_area_size(76)
+            .y_label_area_size(LEFT)
             .build_cartesian_2d(x0..x1, y0..y1)?;
         chart
             .configure_mesh()
@@ -97,47 +107,40 @@ impl Chart {
             .y_label_formatter(&short)
             .label_style(("mono", 15))
             .draw()?;
-        let mut named = false;
         for mark in &self.marks {
             match mark {
-                Mark::Line { label, points, color } => {
-                    let color = palette(*color);
-                    // Stroke by stroke: joined ones would overshoot at sharp corners and show values that aren't there.
-                    let points: Vec<(f64, f64)> = finite(points).collect();
-                    let stroke = |ends: &[(f64, f64)]| PathElement::new(ends.to_vec(), color.stroke_width(2));
-                    let drawn = chart.draw_series(points.windows(2).map(stroke))?;
-                    if !label.is_empty() {
-                        named = true;
-                        let key =
-                            move |(x, y)| PathElement::new([(x, y), (x + 16, y)], color.stroke_width(3));
-                        drawn.label(label).legend(key);
-                    }
+                Mark::Line { points, color, .. } => {
+                    let stroke = |stroke: [_; 2]| PathElement::new(stroke, palette(*color).stroke_width(2));
+                    chart.draw_series(ends.strokes(points).into_iter().map(stroke))?;
                 }
-                Mark::Dots { label, points, color } => {
-                    let color = palette(*color);
-                    let dots = finite(points).map(|p| Circle::new(p, 4, color.filled()));
-                    let drawn = chart.draw_series(dots)?;
-                    if !label.is_empty() {
-                        named = true;
-                        drawn.label(label).legend(move |(x, y)| Circle::new((x + 8, y), 4, color.filled()));
-                    }
+                Mark::Dots { points, color, .. } => {
+                    let dot = |p| Circle::new(p, 4, palette(*color).filled());
+                    chart.draw_series(ends.dots(points).map(dot))?;
                 }
                 Mark::Heat(heat) => {
-                    chart.draw_series(heat.tiles((x0, x1), (y0, y1)))?;
+                    chart.draw_series(heat.tiles(ends.x, ends.y))?;
                 }
             }
         }
-        if named {
-            chart
-                .configure_series_labels()
-                .background_style(WHITE.mix(0.85))
-                .border_style(RGBColor(200, 200, 200))
-                .position(SeriesLabelPosition::UpperRight)
-                .label_font(("mono", 15))
-                .draw()?;
-        }
         area.present()?;
         Ok(())
+    }
+
+    /// The names of what is seen between the ends of the axes.
+    fn legend(&self, ends: Ends, width: u32) -> Legend {
+        let mut legend = Legend::new(width.saturating_sub(2 * MARGIN + LEFT));
+        for mark in &self.marks {
+            match mark {
+                Mark::Line { label, points, color } if !ends.strokes(points).is_empty() => {
+                    legend.add(label, palette(*color), false);
+                }
+                Mark::Dots { label, points, color } if ends.dots(points).next().is_some() => {
+                    legend.add(label, palette(*color), true);
+                }
+                _ => (),
+            }
+        }
+        legend
     }
 
     /// Ends of an axis that show every point, with a little room.
@@ -157,6 +160,49 @@ impl Chart {
         let room = if high > low { (high - low) * 0.04 } else { 0.5 };
         (low - room, high + room)
     }
+}
+
+/// Where the axes end. What lies beyond isn't drawn; the drawing library would move it to the edge.
+#[derive(Debug, Clone, Copy)]
+struct Ends {
+    x: (f64, f64),
+    y: (f64, f64),
+}
+
+impl Ends {
+    fn dots(self, points: &[(f64, f64)]) -> impl Iterator<Item = (f64, f64)> + '_ {
+        finite(points).filter(move |p| within(self.x, p.0) && within(self.y, p.1))
+    }
+
+    /// A curve stroke by stroke: joined ones would overshoot at sharp corners and show values that aren't there.
+    fn strokes(self, points: &[(f64, f64)]) -> Vec<[(f64, f64); 2]> {
+        let points: Vec<(f64, f64)> = finite(points).collect();
+        points.windows(2).filter_map(|pair| self.inside(pair[0], pair[1])).collect()
+    }
+
+    /// The part of a stroke between the ends, if any (Liang and Barsky, 1984).
+    fn inside(self, from: (f64, f64), to: (f64, f64)) -> Option<[(f64, f64); 2]> {
+        let (dx, dy) = (to.0 - from.0, to.1 - from.1);
+        let (mut start, mut end) = (0.0f64, 1.0f64);
+        for (at, step, (low, high)) in [(from.0, dx, self.x), (from.1, dy, self.y)] {
+            if step == 0.0 {
+                if !within((low, high), at) {
+                    return None;
+                }
+                continue;
+            }
+            let (a, b) = ((low - at) / step, (high - at) / step);
+            start = start.max(a.min(b));
+            end = end.min(a.max(b));
+        }
+        let place = |t: f64| (from.0 + t * dx, from.1 + t * dy);
+        (start <= end).then(|| [place(start), place(end)])
+    }
+}
+
+/// Whether a value lies between two ends, the lower of which may stand second.
+fn within(ends: (f64, f64), value: f64) -> bool {
+    (ends.0.min(ends.1)..=ends.0.max(ends.1)).contains(&value)
 }
 
 impl Heat {
@@ -257,6 +303,66 @@ mod tests {
             .expect("a chart");
         let level = |x| figure.get_pixel(x, 150).0.iter().map(|&v| u32::from(v)).sum::<u32>();
         assert!(level(150) < level(350));
+    }
+
+    /// Where the colour is: the columns and rows of its pixels.
+    fn places(figure: &RgbImage, color: [u8; 3]) -> Vec<(u32, u32)> {
+        figure.enumerate_pixels().filter(|(_, _, p)| p.0 == color).map(|(x, y, _)| (x, y)).collect()
+    }
+
+    #[test]
+    fn a_legend_hides_no_point() {
+        // Dots in all corners and along the edges, with and without a name.
+        let points: Vec<(f64, f64)> = (0..=10)
+            .flat_map(|i| [(i, 0), (i, 10), (0, i), (10, i)])
+            .map(|(x, y)| (f64::from(x), f64::from(y)))
+            .collect();
+        let of = |label: &str| {
+            let dots = Mark::Dots { label: label.into(), points: points.clone(), color: 3 };
+            chart(vec![dots]).draw(500, 400).expect("a chart")
+        };
+        let (without, with) = (places(&of(""), PALETTE[3]), places(&of("a name"), PALETTE[3]));
+        // As many as without a legend, and the dot beside the name.
+        let dot = without.len() / 40;
+        assert!(
+            (without.len()..=without.len() + 2 * dot).contains(&with.len()),
+            "{} {}",
+            without.len(),
+            with.len()
+        );
+        assert!(with.len() > without.len());
+        let lowest = with.iter().map(|p| p.1).max().unwrap_or(0);
+        assert!((360..400).contains(&lowest), "the name stands below the axes: {lowest}");
+    }
+
+    #[test]
+    fn a_legend_names_only_what_is_seen() {
+        let dots = |y: f64| Mark::Dots { label: "dots".into(), points: vec![(0.5, y)], color: 3 };
+        let draw = |mark| {
+            let axes = Chart { x_range: Some((0.0, 1.0)), y_range: Some((0.0, 1.0)), ..chart(vec![mark]) };
+            axes.draw(400, 300).expect("a chart")
+        };
+        assert!(!places(&draw(dots(0.5)), PALETTE[3]).is_empty());
+        let outside = draw(dots(2.0));
+        let nameless = draw(Mark::Dots { label: String::new(), points: vec![], color: 3 });
+        assert!(outside == nameless, "a dot beyond the axes is neither drawn nor named");
+    }
+
+    #[test]
+    fn strokes_end_where_the_axes_do() {
+        let ends = Ends { x: (0.0, 1.0), y: (0.0, 1.0) };
+        let cases = [
+            ([(0.2, 0.2), (0.8, 0.4)], Some([(0.2, 0.2), (0.8, 0.4)])),
+            ([(-1.0, 0.0), (1.0, 2.0)], Some([(0.0, 1.0), (0.0, 1.0)])),
+            ([(-1.0, 0.5), (3.0, 0.5)], Some([(0.0, 0.5), (1.0, 0.5)])),
+            ([(0.5, -1.0), (0.5, 0.25)], Some([(0.5, 0.0), (0.5, 0.25)])),
+            ([(0.5, 2.0), (0.5, 3.0)], None),
+            ([(-0.5, 0.9), (0.5, 1.9)], None),
+            ([(2.0, 0.5), (2.0, 0.6)], None),
+        ];
+        for ([from, to], expected) in cases {
+            assert_eq!(ends.inside(from, to), expected, "{from:?} to {to:?}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod backend;
 mod chart;
 mod grid;
+mod legend;
 mod save;
 mod text;
 

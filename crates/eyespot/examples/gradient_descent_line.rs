@@ -76,6 +76,9 @@ fn descend(points: &[(f64, f64)], start: (f64, f64), rate: f64) -> Vec<(f64, f64
             );
             return path;
         }
+        if step == STEPS {
+            break;
+        }
         let (ga, gb) = gradient(points, line);
         line = (line.0 - rate * ga, line.1 - rate * gb);
         path.push(line);
@@ -106,18 +109,18 @@ fn plane(points: &[(f64, f64)], path: &[(f64, f64)], rate: f64) -> anyhow::Resul
     let of_side =
         |above: bool| points.iter().copied().filter(|&p| (z(TRUE_LINE, p) > 0.0) == above).collect();
     let line = |(a, b): (f64, f64), label: String, color| {
-        let points =
-            (0..=40).map(|i| -1.0 + i as f64 * 0.05).map(|x| (x, a * x + b)).filter(|p| p.1.abs() <= 1.0);
-        Mark::Line { label, points: points.collect(), color }
+        let points = vec![(-1.0, b - a), (1.0, a + b)];
+        Mark::Line { label, points, color }
     };
     let mut marks = vec![
         Mark::Dots { label: "+1".into(), points: of_side(true), color: 0 },
         Mark::Dots { label: "-1".into(), points: of_side(false), color: 1 },
     ];
-    for step in [0, 1, 2, 5].into_iter().filter(|&s| s + 1 < path.len()) {
-        marks.push(line(path[step], String::new(), 6));
+    let last = path.len() - 1;
+    for (step, color) in [(0, 6), (1, 4), (2, 5), (5, 2)].into_iter().filter(|&(step, _)| step < last) {
+        marks.push(line(path[step], format!("step {step}"), color));
     }
-    marks.push(line(path[path.len() - 1], "last line".into(), 3));
+    marks.push(line(path[last], format!("step {last}, the last"), 3));
     let title = format!("learning rate {rate}: the line moves");
     let range = Some((-1.0, 1.0));
     let chart =
@@ -138,7 +141,7 @@ fn surface(points: &[(f64, f64)], path: &[(f64, f64)], rate: f64) -> anyhow::Res
     let marks = vec![
         Mark::Heat(heat),
         Mark::Line { label: String::new(), points: shown.clone(), color: 3 },
-        Mark::Dots { label: "steps".into(), points: shown, color: 3 },
+        Mark::Dots { label: "line after each step".into(), points: shown, color: 3 },
         Mark::Dots { label: "true line".into(), points: vec![TRUE_LINE], color: 2 },
     ];
     let title = format!("learning rate {rate}: the path over the loss");

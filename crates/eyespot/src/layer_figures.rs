@@ -16,6 +16,8 @@ const CELL: u32 = 104;
 /// Pixels across a figure.
 const WIDTH: u32 = 10 + COLUMNS as u32 * (CELL + 10);
 
+const WHITE: Rgb<u8> = Rgb([255; 3]);
+
 /// Layers that an error lists.
 const LISTED: usize = 12;
 
@@ -24,11 +26,12 @@ impl Network {
     ///
     /// Filters over a colour picture are drawn in colour around grey, each scaled to its largest weight; others blue
     /// below 0, white at 0, red above. Of filters over many channels the first channels are drawn, of very many
-    /// filters the first 64; the title tells how many there are.
+    /// filters the first 64; the title tells how many there are. The weights of a linear layer over a vector are a table,
+    /// which takes several figures where it has very many rows.
     ///
     /// # Errors
     /// A layer that doesn't exist, with the name that was probably meant, or that has no filters.
-    pub fn filters_figure(&self, layer: &str) -> Result<RgbImage, Error> {
+    pub fn filters_figure(&self, layer: &str) -> Result<Vec<RgbImage>, Error> {
         let node = self.layer_with_filters(layer)?;
         let name = &node.name;
         let weight = self.params.get(&format!("{name}.weight"));
@@ -50,8 +53,7 @@ impl Network {
         let number = |n: usize| n.to_string();
         let how = format!("{filters} filters of {channels}×{height}×{width}");
         if height * width == 1 {
-            let title = format!("{name}: {how}, a row each, 0 is white");
-            return Ok(matrix(&title, &signed(values, channels, filters)));
+            return Ok(matrix(&format!("{name}: {how}, a row each"), &signed(values, channels, filters)));
         }
         let mut cells = Vec::new();
         let title = if channels == 3 && self.transform.channels() == 3 {
@@ -73,7 +75,7 @@ impl Network {
             format!("{name}: {how}, the first {rows} over the first {over} channels, 0 is white")
         };
         let columns = if channels > 3 { channels.min(COLUMNS) } else { COLUMNS };
-        Ok(Grid { title, columns, cell: CELL, sharp: true }.draw(&cells))
+        Ok(vec![Grid { title, columns, cell: CELL, sharp: true }.draw(&cells)])
     }
 
     /// What a layer makes of a picture, as a figure: the picture as the network sees it, then the layer's maps, each from
@@ -122,7 +124,8 @@ impl Network {
         Ok(Grid { title, columns: COLUMNS, cell: CELL, sharp }.draw(&cells))
     }
 
-    /// Filters, then maps of a picture, one figure below the other.
+    /// Filters, then maps of a picture, one figure below the other, on as many pages as it takes: none is taller than
+    /// twice its width.
     ///
     /// # Errors
     /// As [`Network::filters_figure`] and [`Network::maps_figure`].
@@ -131,10 +134,10 @@ impl Network {
         filters: &[String],
         maps: &[String],
         picture: Option<&RgbImage>,
-    ) -> Result<RgbImage, Error> {
+    ) -> Result<Vec<RgbImage>, Error> {
         let mut parts = Vec::new();
         for layer in filters {
-            parts.push(self.filters_figure(layer)?);
+            parts.extend(self.filters_figure(layer)?);
         }
         for layer in maps {
             let Some(picture) = picture else {
@@ -142,7 +145,7 @@ impl Network {
             };
             parts.push(self.maps_figure(layer, picture)?);
         }
-        Ok(below(&parts))
+        Ok(pages(parts))
     }
 
     /// The picture as the network gets it, made visible again.
@@ -214,15 +217,59 @@ fn first(shown: usize, all: usize) -> String {
     if shown < all { format!(", the first {shown}") } else { String::new() }
 }
 
-/// A table of weights, enlarged as far as it fits, under a title.
-fn matrix(title: &str, weights: &RgbImage) -> RgbImage {
-    let times = ((WIDTH - 20) / weights.width().max(1)).clamp(1, 16);
-    let (width, height) = (weights.width() * times, weights.height() * times);
-    let mut figure = RgbImage::from_pixel(WIDTH.max(width + 20), height + 50, Rgb([255; 3]));
-    draw_text(&mut figure, 10, 10, title, Size::Large, Rgb([30; 3]));
-    let large = imageops::resize(weights, width, height, imageops::FilterType::Nearest);
-    imageops::overlay(&mut figure, &large, 10, 40);
-    figure
+/// Figures one below the other, a new page wherever one would become taller than twice its width.
+fn pages(parts: Vec<RgbImage>) -> Vec<RgbImage> {
+    let mut pages: Vec<Vec<RgbImage>> = Vec::new();
+    let (mut width, mut height) = (0, 0);
+    for part in parts {
+        let (w, h) = (width.max(part.width()), height + part.height());
+        match pages.last_mut() {
+            Some(page) if h <= 2 * w => {
+                page.push(part);
+                (width, height) = (w, h);
+            }
+            _ => {
+                (width, height) = part.dimensions();
+                pages.push(vec![part]);
+            }
+        }
+    }
+    pages.iter().map(|parts| wide_enough(below(parts))).collect()
+}
+
+/// A figure with white at its right where it would be taller than twice its width.
+fn wide_enough(figure: RgbImage) -> RgbImage {
+    let least = figure.height().div_ceil(2);
+    if figure.width() >= least {
+        return figure;
+    }
+    let mut wide = RgbImage::from_pixel(least, figure.height(), WHITE);
+    imageops::replace(&mut wide, &figure, 0, 0);
+    wide
+}
+
+/// A table of weights, enlarged as far as it fits, under a title; cut between rows into figures no taller than twice
+/// their width.
+fn matrix(title: &str, weights: &RgbImage) -> Vec<RgbImage> {
+    /// Pixels above and below the table.
+    const AROUND: u32 = 50;
+    let (columns, rows) = weights.dimensions();
+    let times = ((WIDTH - 20) / columns.max(1)).clamp(1, 16);
+    let width = WIDTH.max(columns * times + 20);
+    let most = (2 * width - AROUND) / times;
+    let mut figures = Vec::new();
+    for from in (0..rows).step_by(most as usize) {
+        let count = most.min(rows - from);
+        let table = imageops::crop_imm(weights, 0, from, columns, count).to_image();
+        let large = imageops::resize(&table, columns * times, count * times, imageops::FilterType::Nearest);
+        let which =
+            if count < rows { format!(", rows {from} to {}", from + count - 1) } else { String::new() };
+        let mut figure = RgbImage::from_pixel(width, count * times + AROUND, WHITE);
+        draw_text(&mut figure, 10, 10, &format!("{title}{which}, 0 is white"), Size::Large, Rgb([30; 3]));
+        imageops::overlay(&mut figure, &large, 10, 40);
+        figures.push(figure);
+    }
+    figures
 }
 
 /// Three channels as a colour picture: 0 is grey, the largest weight full.
@@ -312,7 +359,7 @@ mod tests {
 
     #[test]
     fn filters_are_red_above_zero_and_blue_below() {
-        let figure = network(2).filters_figure("conv").expect("a figure");
+        let figure = network(2).filters_figure("conv").expect("a figure").remove(0);
         for (index, centre) in [(0, [255, 0, 0]), (1, [0, 0, 255])] {
             let (x, y) = cell(index, 1);
             assert_eq!(figure.get_pixel(x + 52, y + 52).0, centre);
@@ -326,8 +373,47 @@ mod tests {
         let network = network(500);
         let maps = network.maps_figure("conv", &picture).expect("a figure");
         assert_eq!((maps.width(), maps.height()), (922, 40 + 8 * 146));
-        let filters = network.filters_figure("conv").expect("a figure");
+        let filters = network.filters_figure("conv").expect("a figure").remove(0);
         assert_eq!((filters.width(), filters.height()), (922, 40 + 8 * 130));
+    }
+
+    #[test]
+    fn pages_are_at_most_twice_as_tall_as_wide_and_hold_everything() {
+        let colors: Vec<Rgb<u8>> = (0..40).map(|i| Rgb([i, 100, 200])).collect();
+        // Low and tall ones, narrow and wide ones, and one that is too tall by itself.
+        let size = |i: usize| [(900, 300), (900, 1400), (100, 150), (50, 700), (1200, 20)][i % 5];
+        let parts: Vec<RgbImage> = colors
+            .iter()
+            .enumerate()
+            .map(|(i, &color)| RgbImage::from_pixel(size(i).0, size(i).1, color))
+            .collect();
+        let pages = pages(parts);
+        assert!(pages.iter().all(|page| page.height() <= 2 * page.width()));
+        for (i, color) in colors.iter().enumerate() {
+            let seen: usize =
+                pages.iter().map(|page| page.pixels().filter(|pixel| *pixel == color).count()).sum();
+            assert_eq!(seen as u32, size(i).0 * size(i).1, "part {i}");
+        }
+        assert!(pages.len() < 30, "{} pages", pages.len());
+        assert!(super::pages(Vec::new()).is_empty());
+    }
+
+    #[test]
+    fn a_tall_table_is_cut_between_rows() {
+        // A row of its own colour each.
+        let color = |y: u32| Rgb([(y % 251) as u8, (y / 251) as u8, 77]);
+        for (columns, rows) in [(20, 3000), (2000, 9000), (3, 5)] {
+            let table = RgbImage::from_fn(columns, rows, |_, y| color(y));
+            let figures = matrix("rows", &table);
+            assert!(figures.iter().all(|figure| figure.height() <= 2 * figure.width()));
+            let times = ((WIDTH - 20) / columns).clamp(1, 16);
+            let column: Vec<Rgb<u8>> = figures
+                .iter()
+                .flat_map(|figure| (40..figure.height() - 10).map(|y| *figure.get_pixel(10, y)))
+                .collect();
+            assert_eq!(column.len() as u32, rows * times);
+            assert!(column.iter().enumerate().all(|(y, pixel)| *pixel == color(y as u32 / times)));
+        }
     }
 
     #[test]

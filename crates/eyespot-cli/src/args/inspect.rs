@@ -38,7 +38,7 @@ pub struct InspectArgs {
     /// The picture
     #[arg(long, value_name = "FILE", requires = "maps", help_heading = "Figure")]
     pub image: Option<PathBuf>,
-    /// The figure, a PNG [default: inspect.png]
+    /// The figure, a PNG; what doesn't fit goes on further pages, FILE-2 and so on [default: inspect.png]
     #[arg(long, short, value_name = "FILE", help_heading = "Figure")]
     pub output: Option<PathBuf>,
     /// Replace the figure's file even if eyespot didn't draw it

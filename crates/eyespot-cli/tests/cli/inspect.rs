@@ -10,17 +10,32 @@ fn filters_and_maps_of_a_trained_model_are_drawn() {
     let flags =
         "--filters stage1.conv1,stage2.conv1 --maps stage1,fc --image photos/red/0.png --output f.png";
     let out = eyespot(root, &format!("inspect run {flags}")).ok();
-    assert!(out.contains("f.png"), "{out}");
-    let figure = image::open(root.join("f.png")).expect("is a picture").to_rgb8();
     // Titles of 40 pixels; rows of 104 pixels, a line (maps: two) of 16 and a margin of 10: four rows of 32 filters, eight
-    // of 8 × 8 parts, five of the picture and 32 maps; at last a curve.
-    let tall = (40 + 4 * 130) + (40 + 8 * 130) + (40 + 5 * 146);
-    assert_eq!((figure.width(), figure.height()), (10 + 8 * 114, tall + 300));
-    let colors: HashSet<[u8; 3]> = figure.pixels().map(|p| p.0).collect();
+    // of 8 × 8 parts, five of the picture and 32 maps; at last a curve. The page ends where it would become taller than
+    // twice its width.
+    let (filters, maps) = ((40 + 4 * 130) + (40 + 8 * 130), 40 + 5 * 146);
+    let pages =
+        ["f.png", "f-2.png"].map(|name| image::open(root.join(name)).expect("is a picture").to_rgb8());
+    let width = 10 + 8 * 114;
+    assert_eq!(pages[0].dimensions(), (width, filters));
+    assert_eq!(pages[1].dimensions(), (width, maps + 300));
+    let told: Vec<String> = [("f.png", &pages[0]), ("f-2.png", &pages[1])]
+        .map(|(name, page)| format!("figure: {name} ({width} × {} pixels)", page.height()))
+        .to_vec();
+    assert_eq!(out.lines().collect::<Vec<_>>(), told);
+    let colors: HashSet<[u8; 3]> = pages.iter().flat_map(|page| page.pixels().map(|p| p.0)).collect();
     assert!(colors.len() > 1000, "{} colours", colors.len());
     // The first cell of the maps shows the picture, which is mostly red.
-    let seen = figure.get_pixel(10 + 52, (40 + 4 * 130) + (40 + 8 * 130) + 40 + 52).0;
+    let seen = pages[1].get_pixel(10 + 52, 40 + 52).0;
     assert!(seen[0] > 140 && seen[1] < 120 && seen[2] < 120, "{seen:?}");
+
+    // Nothing is written where a later page would replace somebody else's file.
+    std::fs::remove_file(root.join("f.png")).expect("removes");
+    std::fs::write(root.join("f-2.png"), "notes").expect("writes");
+    let err = eyespot(root, &format!("inspect run {flags}")).fails(2);
+    assert!(err.contains("f-2.png"), "{err}");
+    assert!(!root.join("f.png").exists());
+    assert_eq!(std::fs::read(root.join("f-2.png")).expect("is there"), b"notes");
 }
 
 #[test]

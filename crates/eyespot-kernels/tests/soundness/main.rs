@@ -164,6 +164,14 @@ fn hostile_sizes(function: &Function) -> Vec<Vec<usize>> {
             }
         }
     }
+    // Three of which any two multiplied wrap around to nothing.
+    for i in 0..base.len() {
+        for j in 0..i {
+            for k in 0..j {
+                with(&[(i, 1 << 32), (j, 1 << 32), (k, 1 << 32)]);
+            }
+        }
+    }
     // Any number of them at once.
     let mut state = 1u64;
     let mut draw = |count: usize| {

@@ -163,6 +163,7 @@ impl<'a> Tally<'a> {
             }
         };
         Ok(Robustness {
+            classes: self.classifier.classes().len(),
             images,
             accuracy: share(0),
             variations: Variation::ALL.map(curve).to_vec(),

@@ -46,11 +46,16 @@ pub struct Group {
 impl Group {
     /// How many files are named.
     pub const EXAMPLES: usize = 4;
+
+    /// A group of fewer pictures says little.
+    pub const LEAST: usize = 4;
 }
 
 /// How well a classifier stands what makes vision hard: see [`Classifier::robustness`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Robustness {
+    /// How many classes the classifier tells apart; by chance it names one picture in so many rightly.
+    pub classes: usize,
     /// Pictures that were measured, each in all its forms.
     pub images: usize,
     /// The share of unchanged pictures that is named rightly, as [`Classifier::evaluate`] says it.
@@ -80,18 +85,26 @@ impl Robustness {
         self.variations.iter().map(VariationAccuracy::mean).sum::<f64>() / self.variations.len().max(1) as f64
     }
 
-    /// The group that is named rightly least often. Groups of fewer than four pictures say little and only count where
-    /// there are no others.
+    /// The share of pictures that somebody who guesses names rightly.
+    pub fn chance(&self) -> f64 {
+        1.0 / self.classes.max(1) as f64
+    }
+
+    /// The groups that say something, those of at least four pictures; all where there are no such.
+    pub fn telling_groups(&self) -> impl Iterator<Item = &Group> {
+        let least =
+            if self.groups.iter().any(|group| group.images >= Group::LEAST) { Group::LEAST } else { 0 };
+        self.groups.iter().filter(move |group| group.images >= least)
+    }
+
+    /// The one of [`Robustness::telling_groups`] that is named rightly least often.
     pub fn worst_group(&self) -> Option<&Group> {
-        let worst = |least: usize| {
-            let enough = self.groups.iter().filter(|group| group.images >= least);
-            enough.min_by(|a, b| a.accuracy.total_cmp(&b.accuracy).then(b.images.cmp(&a.images)))
-        };
-        worst(4).or_else(|| worst(1))
+        let worse = |a: &&Group, b: &&Group| a.accuracy.total_cmp(&b.accuracy).then(b.images.cmp(&a.images));
+        self.telling_groups().min_by(worse)
     }
 
     /// A figure of one or several classifiers by name: for each variation the accuracy against the strength, and
-    /// the groups inside the classes from best to worst.
+    /// [`Robustness::telling_groups`] from best to worst, over what chance gives.
     ///
     /// # Errors
     /// Nothing to draw.
@@ -186,6 +199,7 @@ mod tests {
         ];
         let left_out = LeftOut::default();
         Robustness {
+            classes: 2,
             images: 9,
             accuracy: 1.0,
             variations,

@@ -41,6 +41,18 @@ fn linear_functions() -> Vec<Function> {
                 linear::forward(threads(), (s[0], s[1]), s[2], x, w, Some(b), y);
             },
         ),
+        // The bias's length must not be all that keeps it from reaching too far.
+        Function {
+            variant: "without bias",
+            ..linear_function(
+                "linear/mod.rs::forward",
+                |s| vec![s[2] * s[0], s[0] * s[1], s[2] * s[1]],
+                |s, slices| {
+                    let [x, w, y] = slices else { unreachable!() };
+                    linear::forward(threads(), (s[0], s[1]), s[2], x, w, None, y);
+                },
+            )
+        },
         linear_function(
             "linear/mod.rs::backward_input",
             |s| vec![s[2] * s[1], s[0] * s[1], s[2] * s[0]],
