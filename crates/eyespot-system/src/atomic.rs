@@ -59,6 +59,9 @@ pub struct AtomicFile {
 
 impl AtomicFile {
     /// Begins the file, which will replace one that stands at `path`; a missing folder is made.
+    ///
+    /// # Errors
+    /// A folder, pipe, socket or device at `path`, also behind a link, or a place that can't be written.
     pub fn create(path: &Path) -> io::Result<Self> {
         Self::begin(path, false)
     }
@@ -67,8 +70,10 @@ impl AtomicFile {
     /// written stays, too.
     ///
     /// # Errors
-    /// A file at `path`, now or when it is committed: [`io::ErrorKind::AlreadyExists`].
+    /// A file at `path`, now or when it is committed: [`io::ErrorKind::AlreadyExists`]. Otherwise as
+    /// [`AtomicFile::create`].
     pub fn create_new(path: &Path) -> io::Result<Self> {
+        crate::file::replaceable(path)?;
         if std::fs::symlink_metadata(path).is_ok() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
@@ -76,6 +81,7 @@ impl AtomicFile {
     }
 
     fn begin(path: &Path, is_new: bool) -> io::Result<Self> {
+        crate::file::replaceable(path)?;
         let folder = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
             _ => PathBuf::from("."),
@@ -219,6 +225,33 @@ mod tests {
         }
         assert_eq!(std::fs::read(&path).expect("reads"), b"first");
         assert_eq!(std::fs::read_dir(folder.path()).expect("lists").count(), 1);
+    }
+
+    #[test]
+    fn only_a_regular_file_is_replaced() {
+        let folder = tempfile::tempdir().expect("makes a folder");
+        let below = folder.path().join("folder");
+        std::fs::create_dir(&below).expect("makes a folder");
+        let mut places = vec![(below, "folder")];
+        #[cfg(unix)]
+        {
+            // Whoever may write to /dev would otherwise put a file in the place of the device.
+            let link = folder.path().join("link");
+            std::os::unix::fs::symlink("/dev/null", &link).expect("links");
+            places.push((link, "device"));
+            let pipe = folder.path().join("pipe");
+            let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs");
+            assert!(made.success());
+            places.push((pipe, "pipe"));
+        }
+        for (path, kind) in places {
+            for begun in [AtomicFile::create(&path), AtomicFile::create_new(&path)] {
+                let error = begun.expect_err("is no file").to_string();
+                assert_eq!(error, format!("is a {kind}, not a regular file"));
+            }
+        }
+        let names = std::fs::read_dir(folder.path()).expect("lists").count();
+        assert_eq!(names, if cfg!(unix) { 3 } else { 1 });
     }
 
     #[test]

@@ -92,6 +92,19 @@ pub fn read_text(path: &Path) -> Result<String, FileError> {
     String::from_utf8(bytes).map_err(|error| FileError::NotText(error.utf8_error().valid_up_to()))
 }
 
+/// That a file may be put at `path`: there is none, or a regular one.
+///
+/// # Errors
+/// A folder, pipe, socket or device, also behind a link.
+pub(crate) fn replaceable(path: &Path) -> io::Result<()> {
+    match std::fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() => {
+            Err(io::Error::other(FileError::NotRegular(kind(metadata.file_type()))))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What a file that isn't regular is called.
 fn kind(file_type: FileType) -> &'static str {
     #[cfg(unix)]

@@ -165,6 +165,10 @@ fn is_empty(path: &Path) -> io::Result<bool> {
 fn lock(folder: &Path) -> Result<File, FolderError> {
     let path = folder.join(LOCK);
     let failed = |source| FolderError::Io { path: path.clone(), source };
+    // A link would lead to a file of somebody else, which would be emptied.
+    if std::fs::symlink_metadata(&path).is_ok_and(|metadata| !metadata.is_file()) {
+        return Err(failed(io::Error::other("is no regular file, so eyespot didn't make it; remove it")));
+    }
     let mut file =
         File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
     match file.try_lock() {
@@ -216,6 +220,18 @@ mod tests {
         std::fs::write(place.path().join(".eyespot-Ab12.part"), b"eye").expect("writes");
         OwnedFolder::claim(place.path(), "run").expect("holds nothing of anybody");
         assert!(OwnedFolder::is_owned(place.path(), "run").expect("has a marker"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_lock_that_is_a_link_leads_to_no_file_of_somebody_else() {
+        let place = tempfile::tempdir().expect("makes a folder");
+        let (mine, run) = (place.path().join("mine"), place.path().join("run"));
+        std::fs::write(&mine, b"mine").expect("writes");
+        std::fs::create_dir(&run).expect("makes a folder");
+        std::os::unix::fs::symlink(&mine, run.join(LOCK)).expect("links");
+        assert!(matches!(OwnedFolder::claim(&run, "run"), Err(FolderError::Io { .. })));
+        assert_eq!(std::fs::read(&mine).expect("reads"), b"mine");
     }
 
     #[test]
