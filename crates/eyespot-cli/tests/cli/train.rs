@@ -170,6 +170,24 @@ fn an_unreadable_photo_is_named_and_left_out_unless_strict() {
 }
 
 #[test]
+fn features_from_the_cache_keep_nothing_back_about_a_damaged_photo() {
+    let folder = photos(6);
+    let whole = folder.path().join("photos/red/cut.jpg");
+    save(&whole, 0, 99);
+    let bytes = std::fs::read(&whole).expect("reads");
+    std::fs::write(&whole, &bytes[..bytes.len() * 3 / 4]).expect("writes");
+    let train = |flags: &str| {
+        eyespot(folder.path(), &format!("train photos --features color --epochs 1 --output {flags}"))
+    };
+    for run in ["first", "second"] {
+        let answer = train(run);
+        assert!(answer.err.contains("cut.jpg is a damaged JPEG file"), "{run}: {}", answer.err);
+        answer.ok();
+    }
+    assert!(train("third --strict").fails(1).contains("cut.jpg is a damaged JPEG file"));
+}
+
+#[test]
 fn freezing_up_to_a_layer_and_an_mlp_head() {
     let folder = photos(6);
     save(&folder.path().join("photos/red/more.jpg"), 0, 99);

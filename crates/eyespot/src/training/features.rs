@@ -27,7 +27,7 @@ pub(super) fn sources(
     // Mixing blends photos with their labels in a batch, which has no meaning for features of single photos.
     let augment = Augment { mixup: 0.0, cutmix: 0.0, ..augmentation(context)? };
     let views = if augment.is_none() { 1 } else { context.options.views.unwrap_or(1) };
-    let limits = Limits::default();
+    let (limits, noted) = (Limits::default(), &context.noted);
     let mut compute =
         |samples: &[Sample], what: &str, hashes: &[Option<[u8; 32]>], augment: Augment, views: u64| {
             // Everything that decides what the frozen layers see. A view depends on a photo's place, too, so its
@@ -38,10 +38,17 @@ pub(super) fn sources(
             });
             let transform = super::json(&(&context.plan.transform, varied))?.to_string();
             let mut pictures = PictureSource::new(context, samples, augment.clone());
-            let digest = |sample: usize| match hashes[sample] {
-                Some(hash) => Ok(hash),
-                // Once more, for the cause.
-                None => samples[sample].content_hash(&limits).map_err(std::io::Error::other),
+            let digest = |sample: usize| {
+                // What there is to say about a photo is said in every run, and --strict refuses a damaged one in any: its
+                // features aren't kept, so that it is read again.
+                if noted.lock().unwrap_or_else(|e| e.into_inner()).contains_key(&samples[sample].path) {
+                    return Err(std::io::Error::other("there is something to say about it"));
+                }
+                match hashes[sample] {
+                    Some(hash) => Ok(hash),
+                    // Once more, for the cause.
+                    None => samples[sample].content_hash(&limits).map_err(std::io::Error::other),
+                }
             };
             let front = eyespot_train::Frozen {
                 device: context.device,
