@@ -3,7 +3,7 @@
 use crate::network::network;
 use crate::{Error, Transform};
 use eyespot_cpu::{Cpu, LayerTime};
-use eyespot_data::{Loader, LoaderOptions, Sample};
+use eyespot_data::{Failure, Loader, LoaderOptions, Sample};
 use eyespot_graph::{DeviceError, Graph, Inference, Optimizer, Training, Update, initialise};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -140,8 +140,9 @@ impl Bench {
         let Some(folder) = &self.data else {
             return Err(Error::Usage("name the folder of pictures to read".to_owned()));
         };
+        let unusable = |failure: Failure| Error::file(&failure.path, failure.cause);
         let samples: Vec<Sample> =
-            eyespot_data::pictures(vec![folder.clone()]).filter_map(Result::ok).collect();
+            eyespot_data::pictures(vec![folder.clone()]).collect::<Result<_, _>>().map_err(unusable)?;
         if samples.is_empty() {
             return Err(Error::file(folder, "there are no pictures in this folder"));
         }
@@ -155,7 +156,12 @@ impl Bench {
             images = 0;
             let order = (0..samples.len()).collect();
             for batch in Loader::new(&samples, order, options.clone())? {
-                images += batch?.len();
+                let batch = batch?;
+                // Refusing a file takes another time than reading it.
+                if let Some(failure) = batch.failures.into_iter().next() {
+                    return Err(unusable(failure));
+                }
+                images += batch.labels.len();
             }
             Ok::<(), Error>(())
         })?;

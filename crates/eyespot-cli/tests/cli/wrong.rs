@@ -64,6 +64,18 @@ fn what_is_missing_or_broken_ends_with_1() {
 }
 
 #[test]
+fn what_is_refused_is_not_measured_as_read() {
+    let folder = photos(3);
+    for bad in ["gone", "photos"] {
+        if bad == "photos" {
+            std::fs::write(folder.path().join("photos/red/0.png"), b"no picture").expect("writes");
+        }
+        let err = eyespot(folder.path(), &format!("bench --mode data --data {bad}")).fails(1);
+        assert!(err.contains(bad), "{err}");
+    }
+}
+
+#[test]
 fn data_of_other_classes_is_refused() {
     let folder = trained(5);
     let other = folder.path().join("other/yellow");
