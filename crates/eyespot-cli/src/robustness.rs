@@ -95,7 +95,9 @@ fn object(models: &[(&str, &Robustness)], figure: &Path) -> serde_json::Result<S
         Ok(object)
     };
     let models = models.iter().map(one).collect::<serde_json::Result<Vec<_>>>()?;
-    serde_json::to_string(&json!({ "strengths": Robustness::STRENGTHS, "models": models, "figure": figure }))
+    serde_json::to_string(
+        &json!({ "strengths": Robustness::STRENGTHS, "models": models, "figure": figure.to_string_lossy() }),
+    )
 }
 
 fn text(models: &[(&str, &Robustness)]) -> String {

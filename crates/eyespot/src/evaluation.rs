@@ -22,6 +22,7 @@ pub struct ClassEvaluation {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Mistake {
     /// Its file.
+    #[serde(serialize_with = "crate::path_text::one")]
     pub path: PathBuf,
     /// What it is.
     pub label: String,
@@ -35,6 +36,7 @@ pub struct Mistake {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Unreadable {
     /// Its file.
+    #[serde(serialize_with = "crate::path_text::one")]
     pub path: PathBuf,
     /// The cause.
     pub error: String,

@@ -26,6 +26,7 @@ mod labelled;
 mod layer_figures;
 mod network;
 mod options;
+mod path_text;
 mod prediction;
 mod range;
 mod remarks;

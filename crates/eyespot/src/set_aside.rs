@@ -82,8 +82,9 @@ impl SetAside {
     }
 }
 
+/// A file's name below the data's folder, in the text of a table, which has no bytes that aren't Unicode.
 fn below(data: &Path, path: &Path) -> PathBuf {
-    path.strip_prefix(data).unwrap_or(path).to_owned()
+    path.strip_prefix(data).unwrap_or(path).to_string_lossy().into_owned().into()
 }
 
 #[cfg(test)]

@@ -113,3 +113,32 @@ fn no_command_lets_a_name_steer_the_terminal() {
     let line: serde_json::Value = serde_json::from_str(&json).expect("is JSON");
     assert_eq!((line["path"].as_str(), line["label"].as_str()), (Some(path.as_str()), Some(NAME)));
 }
+
+/// A file whose name is no Unicode text, as old archives leave them.
+#[cfg(unix)]
+#[test]
+fn names_that_are_no_text_cost_no_report() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = crate::support::trained(6);
+    let root = folder.path();
+    for (strong, class) in [(0, "red"), (1, "green"), (2, "blue")] {
+        for n in 0..2u8 {
+            let name = [b'x', 0xff, b'0' + n, b'.', b'p', b'n', b'g'];
+            // Of another class' colour, so that all are mistakes.
+            let shown = (strong + 1) % 3;
+            save(&root.join("other").join(class).join(std::ffi::OsStr::from_bytes(&name)), shown, n.into());
+        }
+    }
+    let json = |args: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&run(root, args).ok()).expect("one object")
+    };
+    let report = json(&["evaluate", "run", "other", "--json", "--include-training"]);
+    let paths = report["mistakes"].as_array().expect("a list");
+    assert!(paths.iter().any(|m| m["path"] == "other/red/x\u{fffd}0.png"), "{report}");
+    json(&["evaluate", "run", "other", "--json", "--include-training", "--robustness"]);
+
+    let train = ["train", "other", "--output", "again", "--epochs", "1"];
+    run(root, &[&train[..], &QUICK.split(' ').collect::<Vec<_>>()].concat()).ok();
+    let own = json(&["evaluate", "again", "--json"]);
+    assert!(own["images"].as_u64().is_some_and(|images| images > 0), "{own}");
+}

@@ -40,6 +40,7 @@ pub struct Group {
     /// The share of them that is named rightly, unchanged.
     pub accuracy: f64,
     /// Up to [`Group::EXAMPLES`] of them, those taken for another class first.
+    #[serde(serialize_with = "crate::path_text::several")]
     pub examples: Vec<PathBuf>,
 }
 
