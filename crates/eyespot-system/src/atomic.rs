@@ -86,7 +86,13 @@ impl AtomicFile {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
             _ => PathBuf::from("."),
         };
-        std::fs::create_dir_all(&folder)?;
+        // That something other than a folder is in its place isn't that the file exists.
+        std::fs::create_dir_all(&folder).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => {
+                io::Error::other(format!("{} is no folder", crate::printable_path(&folder)))
+            }
+            _ => error,
+        })?;
         clear_leftovers(&folder);
         let mut builder = tempfile::Builder::new();
         builder.prefix(PREFIX).suffix(SUFFIX);
@@ -252,6 +258,18 @@ mod tests {
         }
         let names = std::fs::read_dir(folder.path()).expect("lists").count();
         assert_eq!(names, if cfg!(unix) { 3 } else { 1 });
+    }
+
+    #[test]
+    fn a_file_in_place_of_the_folder_is_not_the_file_itself() {
+        let folder = tempfile::tempdir().expect("makes a folder");
+        let file = folder.path().join("file");
+        std::fs::write(&file, b"mine").expect("writes");
+        for begun in [AtomicFile::create(&file.join("new")), AtomicFile::create_new(&file.join("new"))] {
+            let error = begun.expect_err("can't be made");
+            assert_ne!(error.kind(), io::ErrorKind::AlreadyExists);
+            assert!(error.to_string().contains("is no folder"), "{error}");
+        }
     }
 
     #[test]
