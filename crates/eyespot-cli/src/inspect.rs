@@ -44,7 +44,12 @@ fn figure(args: &InspectArgs) -> anyhow::Result<ExitCode> {
     };
     let path = args.output.clone().unwrap_or_else(|| "inspect.png".into());
     output::check_figure(&path, args.overwrite)?;
-    let picture = args.image.as_ref().map(eyespot::read_picture).transpose()?;
+    let read = args.image.as_ref().map(|image| network.read_picture(image)).transpose()?;
+    let picture = read.map(|(picture, notes)| {
+        let image = args.image.as_deref().map(printable_path).unwrap_or_default();
+        notes.iter().for_each(|note| output::warning(&format!("{image} {note}")));
+        picture
+    });
     let pages = network.figure(&args.filters, &args.maps, picture.as_ref())?;
     let files: Vec<PathBuf> = (1..=pages.len()).map(|number| page_file(&path, number)).collect();
     files.iter().try_for_each(|file| output::check_figure(file, args.overwrite))?;

@@ -32,12 +32,13 @@ pub fn figure(figure: &RgbImage, path: &Path, overwrite: bool) -> Result<(), Err
     Ok(saved?)
 }
 
-/// That a figure may be written, before it takes long to make.
+/// That a figure may and can be written, before it takes long to make.
 pub fn check_figure(path: &Path, overwrite: bool) -> Result<(), Error> {
     if !overwrite {
         eyespot::check_png(path)?;
     }
-    Ok(())
+    // A file that is begun and given up leaves nothing.
+    AtomicFile::create(path).map(drop).map_err(|error| Error::writing(path, error))
 }
 
 /// Whether the reader of our output went away, as `head` does: no reason to complain.

@@ -28,6 +28,7 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
                 classifier
                     .threads(args.threads)
                     .batch(args.batch as usize)
+                    .strict(args.strict)
                     .include_training(args.include_training),
             )
         })

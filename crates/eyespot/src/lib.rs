@@ -56,6 +56,5 @@ pub use options::{
 pub use prediction::{ClassScore, PathPrediction, Prediction};
 pub use range::Range;
 pub use robustness::{Group, Robustness, Variation, VariationAccuracy, robustness};
-pub use runner::read_picture;
 pub use suggest::closest;
 pub use training::{Beginning, Listener, Trained, Training};

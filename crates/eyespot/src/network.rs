@@ -2,9 +2,10 @@
 
 use crate::classifier::{preset as preset_of, read_model};
 use crate::{Error, closest, weights};
-use eyespot_data::Transform;
+use eyespot_data::{DecodeOptions, Transform};
 use eyespot_graph::{Graph, Params, Shape, initialise, zoo};
 use eyespot_system::printable;
+use image::RgbImage;
 use std::path::Path;
 
 /// A network of the zoo by name.
@@ -123,6 +124,18 @@ impl Network {
     /// The network.
     pub fn graph(&self) -> &Graph {
         &self.graph
+    }
+
+    /// Reads a picture's file as the network is shown it, turned as the camera was held and of more than 8 bits a sample
+    /// the range that the model was trained with; and what there is to say about the file, such as that it is damaged.
+    ///
+    /// # Errors
+    /// A file that can't be read as a picture, with the cause.
+    pub fn read_picture(&self, path: impl AsRef<Path>) -> Result<(RgbImage, Vec<String>), Error> {
+        let options = DecodeOptions { range: self.transform.range, ..DecodeOptions::default() };
+        let path = path.as_ref();
+        let decoded = options.decode(path).map_err(|e| Error::file(path, e.to_string()))?;
+        Ok((decoded.image, decoded.notes.iter().map(ToString::to_string).collect()))
     }
 
     /// How pictures are made ready for it.

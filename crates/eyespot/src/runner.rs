@@ -2,7 +2,7 @@
 
 use crate::Error;
 use eyespot_cpu::Cpu;
-use eyespot_data::{Batch, Limits, Loader, LoaderOptions, Transform};
+use eyespot_data::{Batch, Loader, LoaderOptions, Transform};
 use eyespot_graph::{Device, Graph, Inference, Params};
 use image::RgbImage;
 use std::path::{Path, PathBuf};
@@ -173,13 +173,4 @@ pub(crate) fn finite(outputs: &[f32]) -> Result<&[f32], String> {
                       model, or train it again with a lower --lr or with --clip 1"
             .to_owned()),
     }
-}
-
-/// Reads a picture's file, turned as the camera was held. Of more than 8 bits a sample the full range counts.
-///
-/// # Errors
-/// A file that can't be read as a picture, with the cause.
-pub fn read_picture(path: impl AsRef<Path>) -> Result<RgbImage, Error> {
-    let path = path.as_ref();
-    eyespot_data::decode(path, &Limits::default()).map_err(|e| Error::file(path, e.to_string()))
 }

@@ -194,7 +194,7 @@ pub struct EvaluateArgs {
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = whole::<usize>("threads"))]
     pub threads: usize,
     /// Leave out pictures whose files are damaged, in place of reading what is left and saying so
-    #[arg(long, conflicts_with = "robustness", help_heading = "Pictures")]
+    #[arg(long, help_heading = "Pictures")]
     pub strict: bool,
     #[command(flatten)]
     pub transform: TransformArgs,

@@ -67,6 +67,24 @@ fn photos(root: &Path, endings: &[&str]) -> Vec<u16> {
 }
 
 #[test]
+fn a_figure_shows_a_deep_image_as_the_model_sees_it() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let root = folder.path();
+    photos(root, &["png"]);
+    eyespot(root, &format!("train photos --output run --epochs 1 --range 0..4095 {QUICK}")).ok();
+    let samples = samples(true, 7);
+    save_deep(&root.join("deep.png"), &samples);
+    save_shallow(&root.join("shallow.png"), &samples, [0.0, 4095.0]);
+    let figure = |image: &str| {
+        let answer = eyespot(root, &format!("inspect run --maps stage1 --image {image} --output f-{image}"));
+        assert!(!answer.err.contains("note:"), "{}", answer.err);
+        answer.ok();
+        std::fs::read(root.join(format!("f-{image}"))).expect("is there")
+    };
+    assert!(figure("deep.png") == figure("shallow.png"));
+}
+
+#[test]
 fn a_range_found_in_training_is_stored_and_obeyed_by_predict_evaluate_and_embed() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let root = folder.path();

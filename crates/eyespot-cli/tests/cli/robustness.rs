@@ -122,3 +122,33 @@ fn what_does_not_go_together_is_told_before_anything_is_measured() {
         assert!(!root.join("robustness.png").exists(), "`{args}` left a figure");
     }
 }
+
+#[test]
+fn a_damaged_picture_is_told_of_and_left_out_by_strict() {
+    let folder = trained(6);
+    let root = folder.path();
+    new_pictures(root, "new", &["blue", "green", "red"], 3);
+    let cut = root.join("new/red/cut.jpg");
+    save(&cut, 0, 200);
+    let bytes = std::fs::read(&cut).expect("reads");
+    std::fs::write(&cut, &bytes[..bytes.len() * 3 / 4]).expect("writes");
+    for (flags, images, told) in [("", 10, "read all the same: new/red/cut.jpg"), (" --strict", 9, "")] {
+        let answer = eyespot(root, &format!("evaluate run new --robustness --json{flags}"));
+        assert!(answer.err.contains(told), "{}", answer.err);
+        let model = &json_lines(&answer.ok())[0]["models"][0];
+        assert_eq!(model["images"], images, "{model}");
+        assert_eq!(model["left_out"]["unreadable"], 10 - images, "{model}");
+    }
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_told_before_anything_is_measured() {
+    let folder = trained(6);
+    let root = folder.path();
+    new_pictures(root, "new", &["blue", "green", "red"], 3);
+    for place in ["run/config.toml/f.png", "new --overwrite"] {
+        let err = eyespot(root, &format!("evaluate run new --robustness --output {place}")).fails(1);
+        assert!(err.contains("can't be written") && !err.contains("measuring"), "{place}: {err}");
+    }
+    assert!(root.join("new/red").is_dir());
+}

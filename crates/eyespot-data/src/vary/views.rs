@@ -3,7 +3,7 @@
 use super::{STRENGTHS, Variation};
 use crate::opened::Wanted;
 use crate::resize::Scratch;
-use crate::{DataError, DecodeError, DecodeOptions, Fit, Limits, Sample, Transform};
+use crate::{DataError, DecodeError, DecodeOptions, Fit, Note, Sample, Transform};
 use eyespot_system::Budget;
 use image::RgbImage;
 use std::sync::{Mutex, PoisonError};
@@ -20,9 +20,9 @@ const SIDE: u32 = 512;
 /// down to that before they are varied; the unchanged form is made from the picture as it is, as everywhere else.
 ///
 /// ```no_run
-/// use eyespot_data::{Limits, Sample, Transform, vary::Views};
+/// use eyespot_data::{DecodeOptions, Sample, Transform, vary::Views};
 /// let views = Views::new(vec![Transform::imagenet()], 2)?;
-/// let tensors = views.read(&Sample::file("bee.jpg", 0), &Limits::default())?;
+/// let (tensors, notes) = views.read(&Sample::file("bee.jpg", 0), &DecodeOptions::default())?;
 /// assert_eq!(tensors[0].len(), Views::COUNT * 224 * 224 * 3);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -61,16 +61,22 @@ impl Views {
         Ok(Self { transforms, tables, threads: threads.max(1) })
     }
 
-    /// For each transform the tensors of all forms, `[COUNT, height, width, channels]`.
+    /// For each transform the tensors of all forms, `[COUNT, height, width, channels]`, and what there is to say about
+    /// the file. The range of deep images is the transforms', whatever the options say.
     ///
     /// # Errors
     /// A picture that can't be read or transformed.
-    pub fn read(&self, sample: &Sample, limits: &Limits) -> Result<Vec<Vec<f32>>, DecodeError> {
+    pub fn read(
+        &self,
+        sample: &Sample,
+        options: &DecodeOptions,
+    ) -> Result<(Vec<Vec<f32>>, Vec<Note>), DecodeError> {
         let range = self.transforms.first().and_then(|transform| transform.range);
-        let decoding = DecodeOptions { range, ..DecodeOptions::with_limits(limits) };
-        let opened = sample.open(&decoding, Budget::process(), Wanted::Picture)?;
+        let options = DecodeOptions { range, ..options.clone() };
+        let opened = sample.open(&options, Budget::process(), Wanted::Picture)?;
+        options.check(opened.notes())?;
         let picture = opened.view()?;
-        let hash = sample.content_hash(limits)?;
+        let hash = sample.content_hash(&options.limits)?;
         let seed = hash.iter().take(8).fold(0, |seed, &byte| seed << 8 | u64::from(byte));
         let small = shrunk(picture)?;
         let small = small.as_ref().unwrap_or(picture);
@@ -108,7 +114,7 @@ impl Views {
             let workers: Vec<_> = (0..self.threads.min(Self::COUNT)).map(|_| scope.spawn(work)).collect();
             workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(|_| Err(stopped())))
         })?;
-        Ok(tensors)
+        Ok((tensors, opened.notes().to_vec()))
     }
 }
 
@@ -144,8 +150,9 @@ mod tests {
     fn the_first_form_is_the_unchanged_picture_for_each_transform() {
         let (_folder, sample) = saved(60);
         let transforms = vec![Transform::unscaled(32, 32, 3), Transform::unscaled(20, 24, 1)];
-        let tensors = Views::new(transforms.clone(), 2).expect("sound").read(&sample, &Limits::default());
-        let tensors = tensors.expect("reads");
+        let tensors =
+            Views::new(transforms.clone(), 2).expect("sound").read(&sample, &DecodeOptions::default());
+        let (tensors, _) = tensors.expect("reads");
         let picture = sample.read(&DecodeOptions::default()).expect("reads").image;
         for (transform, tensors) in transforms.iter().zip(&tensors) {
             let mut plain = vec![0.0; transform.len()];
@@ -161,7 +168,7 @@ mod tests {
         let transform = Transform::unscaled(64, 64, 3);
         let len = transform.len();
         let views = Views::new(vec![transform], 3).expect("sound");
-        let tensors = views.read(&sample, &Limits::default()).expect("reads").remove(0);
+        let tensors = views.read(&sample, &DecodeOptions::default()).expect("reads").0.remove(0);
         let form = |view: usize| &tensors[view * len..(view + 1) * len];
         let change = |view: usize| -> f32 {
             form(view).iter().zip(form(0)).map(|(a, b)| (a - b).abs()).sum::<f32>() / len as f32
@@ -183,7 +190,7 @@ mod tests {
         std::fs::copy(&sample.path, &other).expect("copies");
         let read = |sample: &Sample, threads| {
             let views = Views::new(vec![Transform::unscaled(40, 40, 3)], threads).expect("sound");
-            views.read(sample, &Limits::default()).expect("reads")
+            views.read(sample, &DecodeOptions::default()).expect("reads").0
         };
         assert_eq!(read(&sample, 1), read(&Sample::file(other, 0), 5));
     }
@@ -197,6 +204,6 @@ mod tests {
         let broken = folder.path().join("broken.png");
         std::fs::write(&broken, b"no picture").expect("writes");
         let views = Views::new(vec![Transform::unscaled(8, 8, 3)], 1).expect("sound");
-        assert!(views.read(&Sample::file(broken, 0), &Limits::default()).is_err());
+        assert!(views.read(&Sample::file(broken, 0), &DecodeOptions::default()).is_err());
     }
 }

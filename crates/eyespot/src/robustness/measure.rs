@@ -7,7 +7,7 @@ use crate::labelled::Labelled;
 use crate::runner::finite;
 use crate::{Classifier, Error, LeftOut};
 use eyespot_data::vary::{STRENGTHS, Variation, Views};
-use eyespot_data::{Limits, Sample};
+use eyespot_data::{DecodeOptions, Sample};
 use eyespot_graph::{Inference, Shape};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -40,13 +40,18 @@ pub(super) fn all(
         classifier.runner().prepare()?;
     }
     let views = Views::new(transforms, threads)?;
-    let limits = Limits::default();
+    // Each picture is read once, so one classifier that refuses damaged files refuses them for all.
+    let strict = classifiers.iter().any(|classifier| classifier.runner().loading().decoding().strict);
+    let decoding = DecodeOptions { strict, ..DecodeOptions::default() };
     for (done, sample) in samples.iter().enumerate() {
-        let tensors = views.read(sample, &limits);
+        let read = views.read(sample, &decoding);
         for (number, tally) in tallies.iter_mut().enumerate() {
             let Some(&label) = tally.labels.get(&sample.path) else { continue };
-            match &tensors {
-                Ok(tensors) => tally.count(sample, label, &tensors[number])?,
+            match &read {
+                Ok((tensors, notes)) => {
+                    tally.count(sample, label, &tensors[number])?;
+                    tally.noted.extend(notes.iter().map(|note| (sample.path.clone(), note.to_string())));
+                }
                 Err(cause) => tally.unreadable.push(Unreadable::new(sample.path.clone(), cause)),
             }
         }
@@ -66,6 +71,8 @@ struct Tally<'a> {
     /// A row for each picture seen.
     features: Vec<f32>,
     unreadable: Vec<Unreadable>,
+    /// What is to be said about pictures that were read.
+    noted: Vec<(PathBuf, String)>,
     left_out: LeftOut,
     notices: Vec<String>,
 }
@@ -120,6 +127,7 @@ impl<'a> Tally<'a> {
             source: FeatureSource::of(classifier)?,
             features: Vec::new(),
             unreadable: Vec::new(),
+            noted: Vec::new(),
             left_out,
             notices,
         })
@@ -148,11 +156,13 @@ impl<'a> Tally<'a> {
         Ok(())
     }
 
-    fn finish(self) -> Result<Robustness, Error> {
+    fn finish(mut self) -> Result<Robustness, Error> {
         let images = self.seen.len();
         if images == 0 {
             return Err(none_readable(&self.unreadable));
         }
+        let noted = self.noted.iter().map(|(path, note)| (path.as_path(), note.as_str()));
+        self.notices.extend(crate::remarks::noted(noted));
         let share = |view: usize| self.right[view] as f64 / images as f64;
         let curve = |variation: Variation| {
             let first = Views::first(variation);
