@@ -200,10 +200,15 @@ fn csv_with_and_without_parts() {
         ("path,label,split\nx/1.png,dog,train\nx/2.png,dog,maybe\n", "line 3: the split is `maybe`"),
         ("path,label\nx/1.png\n", "line 2"),
         ("path,label\nx/1.png,\n", "line 2: path or label is empty"),
+        ("path;label\nx/1.png;dog\n", "separated by commas, not by semicolons"),
+        ("path\tlabel\nx/1.png\tdog\n", "separated by commas, not by tabs"),
     ] {
         let error = write(text).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
+    std::fs::write(root.path().join("table.csv"), b"path,label\nx/1.png,K\xe4fer\n").unwrap();
+    let error = message(&root.path().join("table.csv"));
+    assert!(error.contains("line 2: is not UTF-8 text; save"), "{error}");
 }
 
 #[test]

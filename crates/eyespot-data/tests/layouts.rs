@@ -38,6 +38,7 @@ fn split_folders_in_any_case_and_spelling_are_splits() {
         ("TRAIN", "Valid", "TEST"),
         ("trn", "val", "testing"),
         ("train_set", "DEV", "Test-Set"),
+        ("train", "eval", "tst"),
     ] {
         let paths: Vec<String> = [train, val, test]
             .iter()
@@ -155,4 +156,34 @@ fn folders_named_as_a_models_classes_are_classes() {
     let options = SplitOptions { validation: 0.0, classes, ..SplitOptions::default() };
     let data = Dataset::open(root.path(), &options).unwrap();
     assert_eq!(data.train.iter().map(|sample| sample.label).collect::<Vec<_>>(), [1, 1, 0, 0]);
+}
+
+#[test]
+fn every_usual_ending_of_a_jpeg_is_that_of_an_image() {
+    let root = tempfile::tempdir().unwrap();
+    for class in ["a", "b"] {
+        std::fs::create_dir(root.path().join(class)).unwrap();
+        for (number, ending) in ["jpg", "JPEG", "jfif", "JPE"].iter().enumerate() {
+            let file = root.path().join(class).join(format!("{number}.{ending}"));
+            std::fs::write(file, [class, ending].concat()).unwrap();
+        }
+    }
+    let data = open(root.path()).unwrap();
+    assert_eq!(data.train.len() + data.val.len(), 8, "{:?}", data.notices);
+}
+
+#[cfg(unix)]
+#[test]
+fn class_folders_that_differ_only_in_bytes_that_are_no_text_do_not_become_one_class() {
+    use std::os::unix::ffi::OsStrExt;
+    for split in ["", "train"] {
+        let root = folder(&[&format!("{split}/c")]);
+        for byte in [0xfe, 0xff] {
+            let class = root.path().join(split).join(std::ffi::OsStr::from_bytes(&[b'a', byte]));
+            std::fs::create_dir(&class).unwrap();
+            std::fs::write(class.join("1.png"), [byte]).unwrap();
+        }
+        let error = open(root.path()).unwrap_err();
+        assert!(matches!(error, DataError::Layout { .. }) && error.to_string().contains("rename"), "{error}");
+    }
 }

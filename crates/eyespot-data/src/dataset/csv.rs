@@ -26,7 +26,13 @@ pub(crate) fn parse(path: &Path, table: impl Read) -> Result<Listing, DataError>
     let error = |line: u64, reason: String| DataError::Csv { path: path.into(), line, reason };
     let broken = |cause: csv::Error| {
         let line = cause.position().map_or(1, csv::Position::line);
-        error(line, cause.to_string())
+        error(
+            line,
+            match cause.kind() {
+                csv::ErrorKind::Utf8 { .. } => "is not UTF-8 text; save the table as UTF-8".into(),
+                _ => cause.to_string(),
+            },
+        )
     };
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(table);
     let header = reader.headers().map_err(broken)?.clone();
@@ -35,7 +41,14 @@ pub(crate) fn parse(path: &Path, table: impl Read) -> Result<Listing, DataError>
         header.iter().position(|title| title.trim_start_matches('\u{feff}').eq_ignore_ascii_case(name))
     };
     let (Some(path_column), Some(label_column)) = (column("path"), column("label")) else {
-        return Err(error(1, "the first line must name the columns: path,label or path,label,split".into()));
+        let mut reason = "the first line must name the columns: path,label or path,label,split".to_owned();
+        // As spreadsheets write it where the comma is the decimal point's, and as they copy it.
+        for (other, called) in [(';', "semicolons"), ('\t', "tabs")] {
+            if header.iter().any(|title| title.contains(other)) {
+                reason += &format!("; columns are separated by commas, not by {called}");
+            }
+        }
+        return Err(error(1, reason));
     };
     let split_column = column("split");
     let folder = path.parent().unwrap_or(Path::new(""));

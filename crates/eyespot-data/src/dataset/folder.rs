@@ -8,11 +8,12 @@ use eyespot_system::printable_path;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
-/// The endings that torchvision's `ImageFolder` takes, and those of photos in other formats: the ones that can't be read
+/// The endings that torchvision's `ImageFolder` takes, others of JPEG (browsers on Windows save `.jfif`), and those of photos
+/// in other formats: the ones that can't be read
 /// are then named, with what to do. GIF and ICO are mostly decoration of web pages; named as files they are read.
-const ENDINGS: [&str; 17] = [
-    "jpg", "jpeg", "png", "ppm", "bmp", "pgm", "tif", "tiff", "webp", "jp2", "j2k", "jxl", "qoi", "tga",
-    "heic", "heif", "avif",
+const ENDINGS: [&str; 19] = [
+    "jpg", "jpeg", "jfif", "jpe", "png", "ppm", "bmp", "pgm", "tif", "tiff", "webp", "jp2", "j2k", "jxl",
+    "qoi", "tga", "heic", "heif", "avif",
 ];
 
 /// Files that aren't pictures by their ending, to be told about.
@@ -25,11 +26,15 @@ struct PassedOver {
 /// The images of a folder; `known` says whether a class of a model is called so.
 pub(super) fn list(root: &Path, known: &dyn Fn(&str) -> bool) -> Result<Listing, DataError> {
     let (folders, files) = entries(root)?;
+    distinct(&folders)?;
     let all_known = !folders.is_empty() && folders.iter().all(|folder| known(&name(folder)));
     let (mut parts, mut others) = (Vec::new(), Vec::new());
     for folder in &folders {
         match Part::named(&name(folder)) {
-            Some(part) if !all_known => parts.push((part, Tree::read(folder)?)),
+            Some(part) if !all_known => {
+                distinct(&entries(folder)?.0)?;
+                parts.push((part, Tree::read(folder)?));
+            }
             _ => others.push(folder),
         }
     }
@@ -93,6 +98,24 @@ pub(super) fn list(root: &Path, known: &dyn Fn(&str) -> bool) -> Result<Listing,
     }
     listing.notices.extend(passed_over.notice());
     Ok(listing)
+}
+
+/// That the folders differ in what is left of their names as text. Two classes would otherwise become one in silence.
+fn distinct(folders: &[PathBuf]) -> Result<(), DataError> {
+    let mut seen = BTreeMap::new();
+    for folder in folders {
+        if let Some(other) = seen.insert(name(folder), folder) {
+            return Err(DataError::Layout {
+                path: folder.parent().unwrap_or(folder).into(),
+                found: format!(
+                    "holds two folders whose names are no Unicode text and alike but for that, {}",
+                    printable_path(other)
+                ),
+                advice: "rename them".into(),
+            });
+        }
+    }
+    Ok(())
 }
 
 impl PassedOver {

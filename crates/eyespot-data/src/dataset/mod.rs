@@ -114,7 +114,8 @@ impl Dataset {
     /// Where there is a training part but none for validation, validation pictures are set aside from the training part.
     ///
     /// A class folder is searched with its sub-folders, in the order of names. Pictures are files that end in one of
-    /// the endings of images (.jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp as in torchvision, and .jp2 .j2k .jxl .qoi .tga .heic .heif .avif, any case); other files are passed over,
+    /// the endings of images (.jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp as in torchvision, and .jfif .jpe .jp2 .j2k .jxl .qoi .tga .heic
+    /// .heif .avif, any case); other files are passed over,
     /// and counted in `notices`. Hidden files and folders (a leading dot) are skipped. Links are followed.
     ///
     /// Of images with the same content and label one is used, in the test part before the validation part before the

@@ -16,8 +16,8 @@ impl Part {
         let name = name.strip_suffix("set").unwrap_or(&name).trim_end_matches(['_', '-', ' ']);
         match name {
             "train" | "training" | "trn" => Some(Part::Train),
-            "val" | "valid" | "validation" | "dev" => Some(Part::Val),
-            "test" | "testing" => Some(Part::Test),
+            "val" | "valid" | "validation" | "dev" | "eval" | "evaluation" => Some(Part::Val),
+            "test" | "testing" | "tst" => Some(Part::Test),
             _ => None,
         }
     }
@@ -47,14 +47,14 @@ mod tests {
                 Part::Train,
                 "train Train TRAIN training Training train_set training_set Training-Set trainset trn",
             ),
-            (Part::Val, "val Val valid validation Validation dev Dev val_set dev_set"),
-            (Part::Test, "test Test TESTING testing test_set testset"),
+            (Part::Val, "val Val valid validation Validation dev Dev val_set dev_set eval Evaluation"),
+            (Part::Test, "test Test TESTING testing test_set testset tst"),
         ] {
             for name in names.split(' ') {
                 assert_eq!(Part::named(name), Some(part), "{name}");
             }
         }
-        for name in ["trains", "tested", "set", "", "devil", "car", "test1", "train2017"] {
+        for name in ["trains", "tested", "set", "", "devil", "evaluate", "car", "test1", "train2017"] {
             assert_eq!(Part::named(name), None, "{name}");
         }
     }
