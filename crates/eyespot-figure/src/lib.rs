@@ -13,5 +13,5 @@ mod text;
 
 pub use chart::{Chart, Heat, Mark, PALETTE};
 pub use grid::{Cell, Grid, below, beside, grey, signed};
-pub use save::{FigureError, check_png, is_figure, overwrite_png, save_png};
+pub use save::{FigureError, check_png, is_figure, overwrite_png, save_png, save_png_unsynced};
 pub use text::{Size, draw_text, text_width};

@@ -1,6 +1,6 @@
 //! Figures to files.
 
-use eyespot_system::{printable_path, write_atomically, write_new_atomically};
+use eyespot_system::{printable_path, write_atomically, write_new_atomically, write_new_unsynced};
 use image::{ImageFormat, RgbImage};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -55,10 +55,25 @@ pub fn save_png(figure: &RgbImage, path: &Path) -> Result<(), FigureError> {
         return overwrite_png(figure, path);
     }
     let bytes = png(figure)?;
-    write_new_atomically(path, |file| file.write_all(&bytes)).map_err(|cause| match cause.kind() {
+    write_new_atomically(path, |file| file.write_all(&bytes)).map_err(|cause| not_new(path, cause))
+}
+
+/// Why a figure can't be written where none was.
+fn not_new(path: &Path, cause: io::Error) -> FigureError {
+    match cause.kind() {
         io::ErrorKind::AlreadyExists => FigureError::Exists(path.to_owned()),
         _ => FigureError::Write { path: path.to_owned(), cause },
-    })
+    }
+}
+
+/// [`save_png`] for many pictures that are easily drawn again: they aren't synced to the disk one by one, so a power cut
+/// soon afterwards may leave empty files.
+///
+/// # Errors
+/// Any file at `path`, or what the system says.
+pub fn save_png_unsynced(figure: &RgbImage, path: &Path) -> Result<(), FigureError> {
+    let bytes = png(figure)?;
+    write_new_unsynced(path, |file| file.write_all(&bytes)).map_err(|cause| not_new(path, cause))
 }
 
 /// [`save_png`] over whatever file stands at `path`.

@@ -1,9 +1,11 @@
 //! Files that appear whole or not at all.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tempfile::NamedTempFile;
 
@@ -46,6 +48,17 @@ pub fn write_new_atomically(
     file.commit()
 }
 
+/// [`write_new_atomically`] for many files that are easily made again: the system brings them to the disk when it likes,
+/// so a power cut soon afterwards may leave an empty file.
+pub fn write_new_unsynced(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut file = AtomicFile { is_synced: false, ..AtomicFile::create_new(path)? };
+    write(&mut file)?;
+    file.commit()
+}
+
 /// A file in the making, for what doesn't come in one go: written beside `path` under a temporary name, which
 /// [`AtomicFile::commit`] turns into `path`. Dropped before that, it leaves nothing.
 #[derive(Debug)]
@@ -54,6 +67,7 @@ pub struct AtomicFile {
     folder: PathBuf,
     /// Whether a file that stands at `path` stays.
     is_new: bool,
+    is_synced: bool,
     writer: BufWriter<NamedTempFile>,
 }
 
@@ -103,7 +117,7 @@ impl AtomicFile {
         // Says to others that this process lives. A file system without locks never has its leftovers cleared.
         let _ = temporary.as_file().try_lock();
         let writer = BufWriter::with_capacity(1 << 20, temporary);
-        Ok(Self { path: path.to_owned(), folder, is_new, writer })
+        Ok(Self { path: path.to_owned(), folder, is_new, is_synced: true, writer })
     }
 
     /// Whether a file that stands at the path by then is replaced.
@@ -121,7 +135,9 @@ impl AtomicFile {
     /// Syncs the file to the disk and puts it at its path.
     pub fn commit(self) -> io::Result<()> {
         let temporary = self.writer.into_inner().map_err(|error| error.into_error())?;
-        temporary.as_file().sync_all()?;
+        if self.is_synced {
+            temporary.as_file().sync_all()?;
+        }
         let persisted = match self.is_new {
             true => match temporary.persist_noclobber(&self.path) {
                 // A file system that can't do it in one step, such as some on memory cards and in networks.
@@ -133,7 +149,7 @@ impl AtomicFile {
             false => temporary.persist(&self.path),
         };
         persisted.map_err(|error| error.error)?;
-        sync_folder(&self.folder)
+        if self.is_synced { sync_folder(&self.folder) } else { Ok(()) }
     }
 }
 
@@ -155,7 +171,13 @@ impl Seek for AtomicFile {
 
 /// Removes the temporary files of processes that are gone: whoever lives holds the lock on theirs, which the system
 /// takes away with the process. What can't be removed stays; it harms nothing but space.
+///
+/// A folder is looked through once: to list it anew for each of thousands of files would take longer than to write them.
 fn clear_leftovers(folder: &Path) {
+    static DONE: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    if !DONE.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.to_owned()) {
+        return;
+    }
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         if is_temporary(&entry.file_name()) && is_left_over(&entry.path()) {
@@ -218,6 +240,18 @@ mod tests {
             .collect();
         names.sort();
         assert_eq!(names, [".eyespot-alive.part", "mine.part", "new"]);
+    }
+
+    #[test]
+    fn a_folder_is_looked_through_once_however_many_files_are_written() {
+        let folder = tempfile::tempdir().expect("makes a folder");
+        write_new_unsynced(&folder.path().join("1"), |file| file.write_all(b"1")).expect("writes");
+        drop(old_part(folder.path(), ".eyespot-later.part"));
+        write_new_unsynced(&folder.path().join("2"), |file| file.write_all(b"2")).expect("writes");
+        assert!(folder.path().join(".eyespot-later.part").exists());
+        assert_eq!(std::fs::read(folder.path().join("2")).expect("reads"), b"2");
+        let taken = write_new_unsynced(&folder.path().join("2"), |file| file.write_all(b"3"));
+        assert_eq!(taken.expect_err("is there").kind(), io::ErrorKind::AlreadyExists);
     }
 
     #[test]

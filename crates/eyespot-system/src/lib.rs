@@ -14,7 +14,7 @@ mod folder;
 mod memory;
 mod printable;
 
-pub use atomic::{AtomicFile, write_atomically, write_new_atomically};
+pub use atomic::{AtomicFile, write_atomically, write_new_atomically, write_new_unsynced};
 pub use file::{FileError, MAX_TEXT, open, read, read_text};
 pub use folder::{FolderError, MARKER, OwnedFolder};
 pub use memory::{Budget, OverBudget, Reserved, parse_size};

@@ -3,9 +3,10 @@
 use crate::options::Cache;
 use crate::{Classifier, Error, Listener, PathPrediction, Trained, Training};
 use eyespot_data::drawn::{KINDS, draw};
-use eyespot_figure::{Cell, Grid, check_png, is_figure, save_png};
+use eyespot_figure::{Cell, Grid, check_png, is_figure, save_png, save_png_unsynced};
 use eyespot_system::OwnedFolder;
 use image::Rgb;
+use std::fs::DirEntry;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -106,7 +107,7 @@ impl Demo {
                 // A seed of its own for each picture, so that more pictures don't change the ones before.
                 let seed = self.seed.wrapping_mul(1 << 32).wrapping_add((n * KINDS.len() + kind) as u64);
                 let path = folder.join(part).join(name).join(format!("{number:04}.png"));
-                save_png(&draw(kind, SIDE, &self.factors, seed), &path)?;
+                save_png_unsynced(&draw(kind, SIDE, &self.factors, seed), &path)?;
             }
         }
         Ok(())
@@ -129,7 +130,7 @@ fn remove_drawn(pictures: &Path) -> Result<(), Error> {
             let path = entry.path();
             match entry.file_type().map_err(|e| Error::file(&path, e))? {
                 kind if kind.is_dir() => folders.push(path),
-                kind if kind.is_file() && is_figure(&path) => drawn.push(path),
+                kind if kind.is_file() && (is_figure(&path) || is_empty(&entry)) => drawn.push(path),
                 _ => {
                     return Err(Error::file(
                         &path,
@@ -141,6 +142,11 @@ fn remove_drawn(pictures: &Path) -> Result<(), Error> {
         }
     }
     drawn.iter().try_for_each(|path| std::fs::remove_file(path).map_err(|e| Error::file(path, e)))
+}
+
+/// Whether there is nothing in a file: what a demo leaves that is stopped while it draws, and nobody else misses.
+fn is_empty(entry: &DirEntry) -> bool {
+    entry.metadata().is_ok_and(|metadata| metadata.len() == 0)
 }
 
 /// The pictures under what they were named, mistakes framed in red.

@@ -79,6 +79,14 @@ fn a_demo_replaces_an_earlier_demo_and_nothing_else() {
     );
     assert!(root.join("d/notes.txt").exists() && root.join("d/run/notes.txt").exists());
 
+    // What a demo leaves that is stopped while it draws.
+    let (kind, _) = pictures.first_key_value().expect("has pictures");
+    for stopped in [".eyespot-Ab12cd.part", "0099.png"] {
+        std::fs::write(kind.with_file_name(stopped), b"").expect("writes");
+    }
+    demo("--images 10 --seed 1").ok();
+    assert!(!kind.with_file_name("0099.png").exists());
+
     // A picture of somebody else would be learned from.
     let (kind, _) = pictures.first_key_value().expect("has pictures");
     let mine = kind.with_file_name("mine.png");
