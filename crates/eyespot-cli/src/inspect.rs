@@ -62,7 +62,21 @@ fn figure(args: &InspectArgs) -> anyhow::Result<ExitCode> {
             page.height()
         ))?;
     }
+    let older: Vec<PathBuf> =
+        (files.len() + 1..).map(|number| page_file(&path, number)).take_while(|file| is_page(file)).collect();
+    if let [first, ..] = &older[..] {
+        let count = older.len();
+        output::warning(&format!(
+            "further pages are of an earlier figure and not of this one: {count}, from {} on",
+            printable_path(first)
+        ));
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether a figure of eyespot's stands there.
+fn is_page(file: &Path) -> bool {
+    file.is_file() && eyespot::check_png(file).is_ok()
 }
 
 /// Where a page of the figure goes: `inspect.png`, `inspect-2.png` and so on.

@@ -29,6 +29,17 @@ fn filters_and_maps_of_a_trained_model_are_drawn() {
     let seen = pages[1].get_pixel(10 + 52, 40 + 52).0;
     assert!(seen[0] > 140 && seen[1] < 120 && seen[2] < 120, "{seen:?}");
 
+    // Pages of a longer figure are told of, so that nobody takes them for this one's.
+    let shorter = eyespot(root, "inspect run --filters stage1.conv1 --output f.png");
+    assert!(
+        shorter.err.contains("an earlier figure and not of this one: 1, from f-2.png"),
+        "{}",
+        shorter.err
+    );
+    shorter.ok();
+    let longer = eyespot(root, &format!("inspect run {flags}"));
+    assert!(!longer.err.contains("earlier"), "{}", longer.err);
+
     // Nothing is written where a later page would replace somebody else's file.
     std::fs::remove_file(root.join("f.png")).expect("removes");
     std::fs::write(root.join("f-2.png"), "notes").expect("writes");
