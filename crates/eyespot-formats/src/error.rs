@@ -54,6 +54,11 @@ pub enum ReadError {
     /// Numbers that no network can compute with.
     #[error("{0}; training may have diverged, or the file is damaged: take another")]
     Numbers(String),
+    /// Weights without their network, where a model is wanted.
+    #[error(
+        "it is no eyespot model but a plain file of weights; give it with --weights and name the network with --model"
+    )]
+    NotAModel,
     /// The file holds what eyespot doesn't read.
     #[error("{0}")]
     Unsupported(String),

@@ -71,7 +71,7 @@ impl ModelFile {
 
     fn of(weights: &WeightsFile<'_>) -> Result<Self, ReadError> {
         let metadata = weights.metadata().filter(|metadata| !metadata.is_empty());
-        let metadata = metadata.ok_or_else(no_model)?;
+        let metadata = metadata.ok_or(ReadError::NotAModel)?;
         check_version(metadata)?;
         let graph: Graph = json(metadata, GRAPH_KEY)?;
         // Before any number is read.
@@ -157,12 +157,6 @@ fn twice(names: &[String]) -> Option<&String> {
     names.iter().find(|name| !seen.insert(*name))
 }
 
-fn no_model() -> ReadError {
-    unsupported(
-        "it is no eyespot model but a plain file of weights; give it with --weights and name the network with --model",
-    )
-}
-
 /// The network of a file, if that is an eyespot model.
 pub(crate) fn graph(metadata: &BTreeMap<String, String>) -> Result<Option<Graph>, ReadError> {
     if !metadata.contains_key(VERSION_KEY) {
@@ -180,7 +174,7 @@ pub(crate) fn transform(metadata: &BTreeMap<String, String>) -> Option<serde_jso
 
 fn check_version(metadata: &BTreeMap<String, String>) -> Result<(), ReadError> {
     let Some(version) = metadata.get(VERSION_KEY) else {
-        return Err(no_model());
+        return Err(ReadError::NotAModel);
     };
     if *version != FORMAT_VERSION.to_string() {
         let writer = metadata.get(WRITER_KEY).map_or("an unknown version", String::as_str);

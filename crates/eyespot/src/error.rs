@@ -51,6 +51,7 @@ impl Error {
     /// Whether the call itself was wrong, not something on the way.
     pub fn is_usage(&self) -> bool {
         use eyespot_figure::FigureError;
+        use eyespot_formats::{FormatError, ReadError};
         use eyespot_system::FolderError;
         use eyespot_train::TrainError;
         matches!(
@@ -58,6 +59,8 @@ impl Error {
             Self::Usage(_)
                 | Self::Exists(_)
                 | Self::Train(TrainError::Settings(_))
+                // A sound file that needs other flags.
+                | Self::Format(FormatError::File { source: ReadError::NotAModel, .. })
                 | Self::Figure(FigureError::Exists(_))
                 | Self::Folder(FolderError::NotOurs(_) | FolderError::OtherPurpose { .. })
         )

@@ -39,6 +39,16 @@ fn plain_weights_need_the_name_of_their_network() {
     let header = br#"{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#;
     let plain = [&(header.len() as u64).to_le_bytes(), &header[..], &1f32.to_le_bytes()].concat();
     std::fs::write(root.join("plain.safetensors"), plain).expect("writes");
-    let error = eyespot(root, "predict --weights plain.safetensors photos").fails(1);
-    assert!(error.contains("--model"), "{error}");
+    for args in [
+        "predict --weights plain.safetensors photos",
+        "predict plain.safetensors photos",
+        "evaluate plain.safetensors photos",
+        "embed --weights plain.safetensors photos --output x.npy",
+        "inspect --weights plain.safetensors",
+        "train photos --weights plain.safetensors",
+    ] {
+        // The file is sound, the call isn't.
+        let error = eyespot(root, args).fails(2);
+        assert!(error.contains("--model"), "{args}: {error}");
+    }
 }
