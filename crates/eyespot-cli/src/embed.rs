@@ -85,5 +85,6 @@ fn embedder(args: &EmbedArgs) -> anyhow::Result<(Embedder, Vec<PathBuf>)> {
         };
         return Err(Error::Usage(hint).into());
     }
-    Ok((changed(Embedder::load(run)?)?, rest.to_vec()))
+    let embedder = Embedder::load(run).map_err(|error| model::in_order(error.into(), run, rest))?;
+    Ok((changed(embedder)?, rest.to_vec()))
 }

@@ -21,7 +21,23 @@ pub fn load(
     if rest.is_empty() {
         return Err(pictures_or_model_missing(model).into());
     }
-    Ok((from_run(model, changes)?, rest.to_vec()))
+    let classifier = from_run(model, changes).map_err(|error| in_order(error, model, rest))?;
+    Ok((classifier, rest.to_vec()))
+}
+
+/// The error of a model that can't be loaded; where one of the paths behind it is a model, the better one that they are
+/// the wrong way round.
+pub fn in_order(error: anyhow::Error, model: &Path, rest: &[PathBuf]) -> anyhow::Error {
+    match rest.iter().find(|path| is_model(path)) {
+        Some(other) if !is_model(model) => Error::Usage(format!(
+            "{} is no model; the model goes first, then the pictures: {} {}",
+            printable_path(model),
+            printable_path(other),
+            printable_path(model)
+        ))
+        .into(),
+        _ => error,
+    }
 }
 
 /// Several classifiers with their names, and the last path: the pictures.
@@ -38,7 +54,9 @@ pub fn load_all(
         return Err(pictures_or_model_missing(data).into());
     }
     for run in runs {
-        all.push((short_name(run, runs), from_run(run, changes)?));
+        let classifier =
+            from_run(run, changes).map_err(|error| in_order(error, run, std::slice::from_ref(data)))?;
+        all.push((short_name(run, runs), classifier));
     }
     Ok((all, data.clone()))
 }

@@ -86,6 +86,25 @@ fn data_of_other_classes_is_refused() {
 }
 
 #[test]
+fn a_model_behind_the_pictures_is_told_to_go_first() {
+    let folder = trained(5);
+    for args in [
+        "predict photos run",
+        "predict photos/red/0.png run/model.safetensors",
+        "evaluate photos run",
+        "evaluate photos run --robustness",
+        "embed photos run --output x.npy",
+    ] {
+        let err = eyespot(folder.path(), args).fails(2);
+        assert!(err.contains("the model goes first, then the pictures: run"), "{args}: {err}");
+    }
+    // A model that is broken is told as such.
+    std::fs::write(folder.path().join("bad.safetensors"), b"no weights").expect("writes");
+    let err = eyespot(folder.path(), "predict bad.safetensors run").fails(1);
+    assert!(err.contains("bad.safetensors"), "{err}");
+}
+
+#[test]
 fn a_run_is_not_overwritten() {
     let folder = trained(5);
     let err = eyespot(folder.path(), "train photos --output run --epochs 1").fails(2);
