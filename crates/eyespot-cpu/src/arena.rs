@@ -14,7 +14,11 @@ pub(crate) fn reserve(
     hold: fn(&'static Budget, u64) -> Result<Reserved<'static>, OverBudget>,
 ) -> Result<Reserved<'static>, DeviceError> {
     hold(Budget::process(), floats as u64 * 4).map_err(|error| {
-        let many = if batch > 1 { ", or compute fewer pictures at once with --batch" } else { "" };
+        let many = if batch > 1 {
+            ", or compute fewer pictures at once with --batch (in training: --batch-size)"
+        } else {
+            ""
+        };
         DeviceError::Call(format!("the network, for {batch} pictures at once, {error}{many}"))
     })
 }

@@ -216,7 +216,7 @@ impl Loader {
         let images = (*batch_size as u64).saturating_mul(ahead as u64 + 1).saturating_add(threads as u64);
         let reserved = Budget::process().hold_chosen(frame.saturating_mul(images)).map_err(|error| {
             DataError::Setting(format!(
-                "loading {batch_size} images at once {error}, or load fewer with --batch"
+                "loading {batch_size} images at once {error}, or load fewer with --batch (in training: --batch-size)"
             ))
         })?;
         let queue = Arc::new(Queue::new(samples, options.batch_size, options.transform.len(), ahead));

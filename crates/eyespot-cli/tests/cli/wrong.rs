@@ -55,6 +55,7 @@ fn what_is_missing_or_broken_ends_with_1() {
         ("predict gone photos", "gone"),
         ("predict bad.safetensors photos", "bad.safetensors"),
         ("predict empty photos", "model.safetensors"),
+        ("train photos --memory 1M --output small", "--batch-size"),
         ("predict --model resnet18 --weights resnet18.pth --classes classes.txt photos", "resnet18.pth"),
         ("predict --model resnet18 --weights resnet18.pth --classes gone.txt photos", "gone.txt"),
     ] {
