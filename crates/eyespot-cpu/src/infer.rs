@@ -1,10 +1,10 @@
 //! Inference programs.
 
-use crate::arena::{Floats, Layout, Span, reserve};
-use crate::check::{check, check_call};
 use crate::chunks::Chunks;
 use crate::lower::lower;
+use crate::memory::{Floats, reserve};
 use crate::step::Step;
+use eyespot_compile::{Layout, Span, check, check_call};
 use eyespot_graph::{DeviceError, Graph, Inference, Params};
 use eyespot_kernels::Threads;
 use eyespot_system::{Budget, Reserved};
