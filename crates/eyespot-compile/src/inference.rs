@@ -113,6 +113,7 @@ impl InferencePlan {
             graph,
             batch,
             places: vec![None; count],
+            begun: vec![None; count],
             fused: vec![false; count],
             analysis: Analysis::new(graph, Purpose::Inference),
             planner: Planner::default(),
@@ -134,6 +135,8 @@ struct Planning<'a> {
     analysis: Analysis,
     /// Where each result lies, as soon as a step computes it.
     places: Vec<Option<Source>>,
+    /// The buffers of concatenations some of whose parts are computed already.
+    begun: Vec<Option<Span>>,
     /// Nodes computed together with an earlier one.
     fused: Vec<bool>,
     planner: Planner,
@@ -273,11 +276,11 @@ impl Planning<'_> {
 
     /// The buffer of a concatenation's result, made when the first part is computed.
     fn concat_span(&mut self, concat: usize) -> Span {
-        if let Some(Source::Arena(span)) = self.places[concat] {
+        if let Some(span) = self.begun[concat] {
             return span;
         }
         let span = self.new_span(concat);
-        self.places[concat] = Some(Source::Arena(span));
+        self.begun[concat] = Some(span);
         span
     }
 
@@ -295,6 +298,7 @@ impl Planning<'_> {
             }
             offset += channels;
         }
+        self.places[node] = Some(Source::Arena(whole));
     }
 
     fn linear(&mut self, node: usize) {

@@ -21,7 +21,7 @@
 //! b.relu("relu", x);
 //! let plan = InferencePlan::new(&b.finish()?, 2)?;
 //! assert_eq!(plan.steps.len(), 1);
-//! assert_eq!(plan.steps[0].name, "conv+batch_norm2d+relu");
+//! assert_eq!(plan.steps[0].name, "conv+BatchNorm2d+ReLU");
 //! assert!(matches!(&plan.steps[0].kind, Kind::Conv2d { norms, .. } if norms == &[2]));
 //! assert_eq!(plan.planner.layout()?.total, 2 * 4 * 8 * 8);
 //! # Ok::<(), eyespot_graph::DeviceError>(())

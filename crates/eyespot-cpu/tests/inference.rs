@@ -97,6 +97,19 @@ fn fusion_leaves_few_steps() {
     assert_eq!(owned.run(&numbers(0, 144), 1).unwrap(), scores);
 }
 
+/// A convolution takes a sum with it only if the other summand is there; a concatenation is when its last part is.
+#[test]
+fn a_sum_waits_for_all_of_a_concatenation() {
+    let mut b = Builder::new("waiting", Shape::map(4, 6, 6));
+    let x = b.input();
+    let first = b.conv2d("first", x, Conv2d::new(4, 2, 3).padding(1));
+    let alone = b.conv2d("alone", x, Conv2d::new(4, 5, 3).padding(1));
+    let second = b.conv2d("second", x, Conv2d::new(4, 3, 1));
+    let joined = b.concat("join", &[first, second]);
+    b.add("sum", alone, joined);
+    compare(&b.finish().unwrap(), 3, "a sum with a concatenation");
+}
+
 #[test]
 fn wrong_calls_are_errors() {
     let mut b = Builder::new("tiny", Shape::Vector(2));
