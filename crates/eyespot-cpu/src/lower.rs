@@ -20,7 +20,8 @@ pub(crate) struct Lowered {
     pub(crate) output: Span,
 }
 
-/// Lowers a checked graph. Owned weights are let go of one by one, as soon as they are packed.
+/// Lowers a checked graph with checked weights, which are let go of one by one where they are owned, as soon as they
+/// are packed.
 pub(crate) fn lower(graph: &Graph, mut params: Cow<Params>, batch: usize) -> Result<Lowered, DeviceError> {
     let plan = InferencePlan::new(graph, batch)?;
     let mut steps = Vec::with_capacity(plan.steps.len());
@@ -32,7 +33,9 @@ pub(crate) fn lower(graph: &Graph, mut params: Cow<Params>, batch: usize) -> Res
         let inference::Step { name, x, other, y, multiply_adds, work, .. } = step;
         steps.push(Step { name, kind, x, other, y, multiply_adds, work });
     }
-    Ok(Lowered { steps, planner: plan.planner, output: plan.output })
+    let mut lowered = Lowered { steps, planner: plan.planner, output: plan.output };
+    lowered.fuse_separable();
+    Ok(lowered)
 }
 
 /// What computes a step.
