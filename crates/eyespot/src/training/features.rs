@@ -44,7 +44,7 @@ pub(super) fn sources(
                 None => samples[sample].content_hash(&limits).map_err(std::io::Error::other),
             };
             let front = eyespot_train::Frozen {
-                device: context.device,
+                device: context.compute.device(),
                 graph: &frozen.graph,
                 params: &frozen.params,
                 transform: &transform,
@@ -61,7 +61,7 @@ pub(super) fn sources(
         [] => None,
         samples => {
             let all: Vec<&Sample> = samples.iter().collect();
-            let hashes = content_hashes(&all, context.device.threads(), &limits);
+            let hashes = content_hashes(&all, context.compute.threads(), &limits);
             Some(compute(samples, "validation photos", &hashes, Augment::default(), 1)?)
         }
     };
