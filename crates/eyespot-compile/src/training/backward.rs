@@ -157,6 +157,7 @@ impl Planning<'_, '_> {
                 self.input_gradient(layer, flow.x, Some(x), None, d);
             }
             _ if x_learns => self.input_gradient(layer, flow.x, None, None, d),
+            // Nothing before it learns.
             _ => {}
         }
     }
