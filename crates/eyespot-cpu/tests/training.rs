@@ -298,7 +298,7 @@ fn wrong_calls_are_errors() {
 fn layers_that_can_not_be_trained_are_named() {
     let mut b = Builder::new("window", Shape::map(1, 257, 257));
     let x = b.input();
-    let wide = Op::MaxPool2d(eyespot_graph::ops::MaxPool2d::new(257, 1));
+    let wide = Op::MaxPool2d(MaxPool2d::new(257, 1));
     b.add_op("wide", wide, &[x]);
     let window = b.finish().unwrap();
     let mut b = Builder::new("slope", Shape::Vector(3));
