@@ -4,8 +4,8 @@
 //! and back; with few pictures it is still in the cache when the next layer reads it. Late layers are the other way
 //! round: their weights are many, and a whole batch shares the reading of them.
 
-use crate::arena::{BufferId, Planner, Source};
 use crate::step::Step;
+use eyespot_compile::{BufferId, Planner, Source};
 
 /// What a chunk's maps may take: small enough for the last cache of common machines.
 const CACHE_BYTES: usize = 8 << 20;

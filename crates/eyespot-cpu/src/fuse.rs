@@ -1,8 +1,8 @@
 //! Steps that are computed as one because what lies between them is large.
 
-use crate::arena::Source;
 use crate::lower::Lowered;
 use crate::step::{Kind, Step};
+use eyespot_compile::Source;
 use eyespot_kernels::conv2d::SeparableKernel;
 
 impl Lowered {

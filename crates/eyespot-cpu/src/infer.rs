@@ -1,10 +1,10 @@
 //! Inference programs.
 
-use crate::arena::{Floats, Layout, Span, reserve};
-use crate::check::{check, check_call};
 use crate::chunks::Chunks;
 use crate::lower::lower;
+use crate::memory::{Floats, reserve};
 use crate::step::Step;
+use eyespot_compile::{Layout, Span, check, check_call, check_params};
 use eyespot_graph::{DeviceError, Graph, Inference, Params};
 use eyespot_kernels::Threads;
 use eyespot_system::{Budget, Reserved};
@@ -21,6 +21,7 @@ pub(crate) const TOO_SMALL_FOR_THREADS: usize = 1 << 16;
 pub struct CpuInference {
     threads: Arc<Threads>,
     alone: Threads,
+    graph: Graph,
     batch: usize,
     input_len: usize,
     steps: Vec<Step>,
@@ -55,7 +56,6 @@ impl CpuInference {
     ) -> Result<Self, DeviceError> {
         check(graph, &params, batch)?;
         let mut lowered = lower(graph, params, batch)?;
-        lowered.fuse_separable();
         let chunks = Chunks::plan(&lowered.steps, &lowered.planner, batch);
         if let Some(chunks) = &chunks {
             lowered.planner.chunked(chunks.split, chunks.images, batch, chunks.crossing);
@@ -69,6 +69,7 @@ impl CpuInference {
             scratch: Floats::zeroed(scratch_len)?,
             threads,
             alone: Threads::new(1),
+            graph: graph.clone(),
             batch,
             input_len: graph.input_shape().elements(),
             steps: lowered.steps,
@@ -135,6 +136,14 @@ impl Inference for CpuInference {
         }
         self.run_steps(input, images, None);
         Ok(&self.arena[self.layout.range(self.output, images)])
+    }
+
+    fn set_params(&mut self, params: &Params) -> Result<(), DeviceError> {
+        check_params(&self.graph, params)?;
+        // The old weights go first, so that there are never two sets. Buffers depend on the graph alone, and stay.
+        self.steps = Vec::new();
+        self.steps = lower(&self.graph, Cow::Borrowed(params), self.batch)?.steps;
+        Ok(())
     }
 
     fn memory_bytes(&self) -> usize {

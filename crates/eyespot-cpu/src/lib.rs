@@ -19,14 +19,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod analysis;
-mod arena;
-mod check;
 mod chunks;
-mod fold;
 mod fuse;
 mod infer;
 mod lower;
+mod memory;
+mod plain;
 mod shapes;
 mod step;
 mod train;

@@ -1,14 +1,10 @@
-//! The kernels' shape structs from the graph's operators.
+//! The kernels' shape structs from the graph's operators, and their functions from the plan's.
 
-use eyespot_graph::{Graph, Shape, ops};
+use eyespot_compile as compile;
+use eyespot_graph::{Shape, ops};
 use eyespot_kernels::conv2d::Conv2dShape;
-use eyespot_kernels::{channels, local_response_norm, pool};
-
-/// The shape of a node's first input and of its result.
-pub(crate) fn in_and_out(graph: &Graph, node: usize) -> (Shape, Shape) {
-    let node = &graph.nodes[node];
-    (graph.node(node.inputs[0]).shape, node.shape)
-}
+use eyespot_kernels::pointwise::Pointwise;
+use eyespot_kernels::{Activation, channels, local_response_norm, pool};
 
 pub(crate) fn conv2d(op: &ops::Conv2d, (input, output): (Shape, Shape)) -> Conv2dShape {
     let ((in_c, in_h, in_w), (out_c, out_h, out_w)) = (input.chw(), output.chw());
@@ -70,17 +66,21 @@ pub(crate) fn local_response_norm(
     }
 }
 
-/// The element-wise function of an operator that is one.
-pub(crate) fn pointwise(op: &eyespot_graph::Op) -> Option<eyespot_kernels::pointwise::Pointwise> {
-    use eyespot_graph::Op;
-    use eyespot_kernels::pointwise::Pointwise;
-    Some(match *op {
-        Op::Relu => Pointwise::Relu,
-        Op::Relu6 => Pointwise::Relu6,
-        Op::LeakyRelu { slope } => Pointwise::LeakyRelu(slope),
-        Op::Sigmoid => Pointwise::Sigmoid,
-        Op::Tanh => Pointwise::Tanh,
-        Op::Sgn => Pointwise::Sgn,
-        _ => return None,
-    })
+pub(crate) fn activation(activation: compile::Activation) -> Activation {
+    match activation {
+        compile::Activation::None => Activation::None,
+        compile::Activation::Relu => Activation::Relu,
+        compile::Activation::Relu6 => Activation::Relu6,
+    }
+}
+
+pub(crate) fn pointwise(function: compile::Pointwise) -> Pointwise {
+    match function {
+        compile::Pointwise::Relu => Pointwise::Relu,
+        compile::Pointwise::Relu6 => Pointwise::Relu6,
+        compile::Pointwise::LeakyRelu(slope) => Pointwise::LeakyRelu(slope),
+        compile::Pointwise::Sigmoid => Pointwise::Sigmoid,
+        compile::Pointwise::Tanh => Pointwise::Tanh,
+        compile::Pointwise::Sgn => Pointwise::Sgn,
+    }
 }

@@ -1,11 +1,11 @@
 //! One step of an inference program, and how it runs.
 
-use crate::arena::{Layout, Source, Span, borrow};
+use crate::memory::borrow;
+use crate::plain::Plain;
+use eyespot_compile::{Layout, Source, Span};
 use eyespot_kernels::conv2d::{Conv2dKernel, SeparableKernel};
 use eyespot_kernels::linear::LinearKernel;
-use eyespot_kernels::local_response_norm::LocalResponseNorm;
-use eyespot_kernels::pointwise::{self, Pointwise};
-use eyespot_kernels::{Floats, Threads, batch_norm, channels, gaussian, pool, softmax};
+use eyespot_kernels::{Floats, Threads, batch_norm, gaussian, pointwise, pool};
 
 /// What a step computes.
 #[derive(Debug)]
@@ -26,35 +26,13 @@ pub(crate) enum Kind {
         scale: Vec<f32>,
         shift: Vec<f32>,
     },
-    Pointwise(Pointwise),
-    Softmax {
-        n: usize,
-    },
-    LogSoftmax {
-        n: usize,
-    },
     MaxPool2d(pool::MaxPool2d),
-    AvgPool2d(pool::AvgPool2d),
-    AdaptiveAvgPool2d(pool::AdaptiveAvgPool2d),
-    Add,
-    /// Pixels of `channels` floats into wider ones of `total`, from `offset` on.
-    Insert {
-        channels: usize,
-        total: usize,
-        offset: usize,
-    },
-    PadShortcut(channels::PadShortcut),
-    /// From memory order to PyTorch's.
-    Flatten {
-        pixels: usize,
-        channels: usize,
-    },
     Gaussian {
         inputs: usize,
         centres: Floats,
     },
-    LocalResponseNorm(LocalResponseNorm),
-    Copy,
+    /// An operator without weights.
+    Plain(Plain),
 }
 
 /// One step: what, on what, where to.
@@ -112,17 +90,9 @@ impl Step {
             Kind::Separable { .. } => "separable",
             Kind::Linear(_) => "linear",
             Kind::ScaleShift { .. } => "scale_shift",
-            Kind::Pointwise(_) => "pointwise",
-            Kind::Softmax { .. } | Kind::LogSoftmax { .. } => "softmax",
             Kind::MaxPool2d(_) => "max_pool",
-            Kind::AvgPool2d(_) => "avg_pool",
-            Kind::AdaptiveAvgPool2d(_) => "adaptive_avg_pool",
-            Kind::Add => "add",
-            Kind::Insert { .. } | Kind::Copy => "copy",
-            Kind::PadShortcut(_) => "pad_shortcut",
-            Kind::Flatten { .. } => "flatten",
             Kind::Gaussian { .. } => "gaussian",
-            Kind::LocalResponseNorm(_) => "local_response_norm",
+            Kind::Plain(plain) => plain.algorithm(),
         }
     }
 
@@ -137,9 +107,10 @@ impl Step {
         scratch: &mut [f32],
     ) {
         if self.x == Source::Arena(self.y) {
-            if let Kind::Pointwise(function) = self.kind {
-                pointwise::forward_in_place(threads, function, &mut arena[layout.range(self.y, images)]);
-            }
+            let Kind::Plain(Plain::Pointwise(function)) = self.kind else {
+                unreachable!("only element-wise functions are planned in place");
+            };
+            pointwise::forward_in_place(threads, function, &mut arena[layout.range(self.y, images)]);
             return;
         }
         // A result read twice is borrowed once.
@@ -169,21 +140,9 @@ impl Step {
             Kind::ScaleShift { scale, shift } => {
                 batch_norm::scale_shift(threads, scale, shift, batch_norm::Follows::Nothing, x, y);
             }
-            Kind::Pointwise(function) => pointwise::forward(threads, *function, x, y),
-            Kind::Softmax { n } => softmax::softmax(threads, *n, x, y),
-            Kind::LogSoftmax { n } => softmax::log_softmax(threads, *n, x, y),
             Kind::MaxPool2d(pool) => pool.forward(threads, x, y),
-            Kind::AvgPool2d(pool) => pool.forward(threads, x, y),
-            Kind::AdaptiveAvgPool2d(pool) => pool.forward(threads, x, y),
-            Kind::Add => pointwise::add(threads, x, other.unwrap_or(x), y),
-            Kind::Insert { channels, total, offset } => {
-                channels::insert(threads, *channels, x, *total, *offset, y);
-            }
-            Kind::PadShortcut(shortcut) => shortcut.forward(threads, x, y),
-            Kind::Flatten { pixels, channels } => channels::flatten(threads, *pixels, *channels, x, y),
             Kind::Gaussian { inputs, centres } => gaussian::forward(threads, *inputs, x, centres, y),
-            Kind::LocalResponseNorm(norm) => norm.forward(threads, x, y),
-            Kind::Copy => y.copy_from_slice(x),
+            Kind::Plain(plain) => plain.forward(threads, x, other, y),
         }
     }
 }

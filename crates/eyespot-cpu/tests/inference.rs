@@ -97,6 +97,54 @@ fn fusion_leaves_few_steps() {
     assert_eq!(owned.run(&numbers(0, 144), 1).unwrap(), scores);
 }
 
+/// A convolution takes a sum with it only if the other summand is there; a concatenation is when its last part is.
+#[test]
+fn a_sum_waits_for_all_of_a_concatenation() {
+    let mut b = Builder::new("waiting", Shape::map(4, 6, 6));
+    let x = b.input();
+    let first = b.conv2d("first", x, Conv2d::new(4, 2, 3).padding(1));
+    let alone = b.conv2d("alone", x, Conv2d::new(4, 5, 3).padding(1));
+    let second = b.conv2d("second", x, Conv2d::new(4, 3, 1));
+    let joined = b.concat("join", &[first, second]);
+    b.add("sum", alone, joined);
+    compare(&b.finish().unwrap(), 3, "a sum with a concatenation");
+}
+
+/// A program that was given other weights is the one that is compiled with them.
+#[test]
+fn weights_can_be_replaced() {
+    let mut b = Builder::new("replaced", Shape::map(3, 8, 8));
+    let x = b.input();
+    let x = b.batch_norm("bn0", x);
+    let x = b.conv2d("expand", x, Conv2d::new(3, 12, 1).no_bias());
+    let x = b.batch_norm("bn1", x);
+    let x = b.add_op("relu1", Op::Relu6, &[x]);
+    let x = b.conv2d("depthwise", x, Conv2d::new(12, 12, 3).padding(1).groups(12).no_bias());
+    let x = b.batch_norm("bn2", x);
+    let x = b.add_op("relu2", Op::Relu6, &[x]);
+    let x = b.conv2d("project", x, Conv2d::new(12, 4, 1));
+    let x = b.flatten("flatten", x);
+    b.linear("fc", x, 5);
+    let graph = b.finish().unwrap();
+    let (first, second) = (weights(&graph, 1), weights(&graph, 2));
+    let input = numbers(3, 2 * 192);
+    let cpu = Cpu::new(2);
+    let mut program = cpu.compile_inference(&graph, &first, 2).unwrap();
+    let before = program.run(&input, 2).unwrap().to_vec();
+    program.set_params(&second).unwrap();
+    let after = program.run(&input, 2).unwrap().to_vec();
+    let anew = cpu.compile_inference(&graph, &second, 2).unwrap().run(&input, 2).unwrap().to_vec();
+    assert_eq!(after, anew);
+    assert_ne!(after, before);
+
+    // Weights that don't fit are refused, and those that are there stay.
+    let mut incomplete = first.clone();
+    incomplete.remove("fc.bias");
+    let refused = program.set_params(&incomplete);
+    assert_eq!(refused, Err(DeviceError::MissingTensor("fc.bias".to_owned())));
+    assert_eq!(program.run(&input, 2).unwrap(), after);
+}
+
 #[test]
 fn wrong_calls_are_errors() {
     let mut b = Builder::new("tiny", Shape::Vector(2));

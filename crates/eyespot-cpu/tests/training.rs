@@ -292,3 +292,24 @@ fn wrong_calls_are_errors() {
     state.insert("momentum.fc.bias", params.get("fc.bias").unwrap().clone());
     assert!(matches!(program.set_optimizer_state(&state), Err(DeviceError::MissingTensor(_))));
 }
+
+/// What has no gradient here is refused when the program is compiled, by the layer's name; inference takes it.
+#[test]
+fn layers_that_can_not_be_trained_are_named() {
+    let mut b = Builder::new("window", Shape::map(1, 257, 257));
+    let x = b.input();
+    let wide = Op::MaxPool2d(MaxPool2d::new(257, 1));
+    b.add_op("wide", wide, &[x]);
+    let window = b.finish().unwrap();
+    let mut b = Builder::new("slope", Shape::Vector(3));
+    let x = b.input();
+    b.add_op("falling", Op::LeakyRelu { slope: -0.5 }, &[x]);
+    let slope = b.finish().unwrap();
+    let cpu = Cpu::new(1);
+    for (graph, name) in [(&window, "wide"), (&slope, "falling")] {
+        let params = initialise(graph, 0);
+        let refused = cpu.compile_training(graph, &params, 1, 0).unwrap_err();
+        assert!(matches!(refused, DeviceError::Unsupported { ref node, .. } if node == name), "{refused}");
+        assert!(cpu.compile_inference(graph, &params, 1).is_ok());
+    }
+}

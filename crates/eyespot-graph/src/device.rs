@@ -4,6 +4,7 @@
 
 use crate::{Graph, GraphError, Params};
 use serde::{Deserialize, Serialize};
+use std::fmt::Debug;
 use thiserror::Error;
 
 /// Why a program can't be compiled or run.
@@ -38,8 +39,8 @@ pub enum DeviceError {
     Call(String),
 }
 
-/// A machine part that runs networks, such as the CPU.
-pub trait Device: Send + Sync {
+/// What networks are computed on: the CPU, a GPU.
+pub trait Device: Debug + Send + Sync {
     /// Compiles `graph` for inference on up to `batch` pictures a call.
     fn inference(
         &self,
@@ -67,6 +68,12 @@ pub trait Inference: Send {
     /// images × outputs (a map as output: images × height × width × channels).
     fn run(&mut self, input: &[f32], images: usize) -> Result<&[f32], DeviceError>;
 
+    /// Takes other weights for the same network, as if the program had been compiled with them.
+    ///
+    /// # Errors
+    /// A tensor that is missing or has another shape; the program then keeps the weights that it has.
+    fn set_params(&mut self, params: &Params) -> Result<(), DeviceError>;
+
     /// Bytes held for activations and packed weights.
     fn memory_bytes(&self) -> usize;
 }
@@ -80,8 +87,12 @@ pub trait Training: Send {
     /// `step` counts the optimizer steps from 0 and, with the seed, decides dropout.
     fn forward(&mut self, input: &[f32], images: usize, step: u64) -> Result<&[f32], DeviceError>;
 
-    /// Sets the gradients of all weights from the loss' gradient at the scores of the last `forward`, which had
-    /// the same `input`. A gradient from an earlier call is overwritten, never added to.
+    /// Sets the gradients of all weights from the loss' gradient at the scores of the last `forward`. A gradient from
+    /// an earlier call is overwritten, never added to.
+    ///
+    /// `input` is what that `forward` was given: the first layer's gradient is computed from it. A device in whose memory
+    /// it lies already reads it there again; one that had to copy it has no use for it. To keep a copy on the CPU would
+    /// double the memory of the batch, and for a linear layer on a large batch most of the step's time.
     fn backward(&mut self, input: &[f32], scores_gradient: &[f32]) -> Result<(), DeviceError>;
 
     /// The Euclidean norm over all gradients of the last `backward`.

@@ -6,7 +6,7 @@ use crate::{
     Balance, BatchDone, EpochRecord, Loss, Metrics, Observer, RunFolder, Settings, Source, Steps, TrainError,
     imbalance, order,
 };
-use eyespot_graph::{Device, Graph, Op, Params, Training};
+use eyespot_graph::{Device, Graph, Inference, Op, Params, Training};
 use std::time::{Duration, Instant};
 
 /// What is to be trained, on what.
@@ -66,20 +66,14 @@ pub fn evaluate(
     source: &mut dyn Source,
     batch: usize,
 ) -> Result<Metrics, TrainError> {
-    let (scores, labels) = scores(device, graph, params, source, batch)?;
+    let mut program = device.inference(graph, params, batch.clamp(1, source.labels().len().max(1)))?;
+    let (scores, labels) = scores(&mut *program, source)?;
     Metrics::new(loss, &scores, graph.output_shape().elements(), &labels)
 }
 
 /// The scores of all samples that can be read, and their labels.
-fn scores(
-    device: &dyn Device,
-    graph: &Graph,
-    params: &Params,
-    source: &mut dyn Source,
-    batch: usize,
-) -> Result<(Vec<f32>, Vec<u32>), TrainError> {
+fn scores(program: &mut dyn Inference, source: &mut dyn Source) -> Result<(Vec<f32>, Vec<u32>), TrainError> {
     let samples: Vec<usize> = (0..source.labels().len()).collect();
-    let mut program = device.inference(graph, params, batch.clamp(1, samples.len().max(1)))?;
     let (mut scores, mut labels) = (Vec::new(), Vec::new());
     source.batches(0, &samples, program.batch(), &mut |batch| {
         scores.extend_from_slice(program.run(batch.inputs, batch.labels.len())?);
@@ -93,6 +87,8 @@ fn scores(
 struct Run<'a> {
     job: Job<'a>,
     program: Box<dyn Training>,
+    /// Scores the validation images; compiled for the first validation, then given each one's weights.
+    validation: Option<Box<dyn Inference>>,
     stepper: Stepper,
     classes: imbalance::Classes,
     batch: usize,
@@ -155,7 +151,19 @@ impl<'a> Run<'a> {
         };
         let stepper = Stepper::new(settings, job.graph, batch, steps, classes.weights.clone());
         let now = Instant::now();
-        Ok(Self { job, program, stepper, classes, batch, steps, state, best, began: now, written: now })
+        Ok(Self {
+            job,
+            program,
+            validation: None,
+            stepper,
+            classes,
+            batch,
+            steps,
+            state,
+            best,
+            began: now,
+            written: now,
+        })
     }
 
     fn finish(mut self, observer: &mut dyn Observer) -> Result<Outcome, TrainError> {
@@ -250,7 +258,17 @@ impl<'a> Run<'a> {
         }
         let mut evaluation = None;
         if let Some(source) = self.job.validation.as_deref_mut() {
-            let (scores, labels) = scores(self.job.device, self.job.graph, &current, source, self.batch)?;
+            let program = match &mut self.validation {
+                Some(program) => {
+                    program.set_params(&current)?;
+                    program
+                }
+                empty => {
+                    let batch = self.batch.clamp(1, source.labels().len().max(1));
+                    empty.insert(self.job.device.inference(self.job.graph, &current, batch)?)
+                }
+            };
+            let (scores, labels) = scores(&mut **program, source)?;
             if scores.iter().any(|score| !score.is_finite()) {
                 let what = "scores of validation images became not finite".to_owned();
                 return Err(self.stepper.diverged(what, epoch - 1, self.steps.per_epoch - 1));

@@ -9,11 +9,12 @@ use crate::set_aside::SetAside;
 use crate::{Error, Evaluation, PathPrediction, Prediction, weights};
 use eyespot_data::{Batch, Loader, Transform};
 use eyespot_formats::{Fingerprint, ModelFile};
-use eyespot_graph::{Graph, Shape, zoo};
+use eyespot_graph::{Device, Graph, Shape, zoo};
 use eyespot_train::Loss;
 use image::RgbImage;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Names pictures.
 ///
@@ -96,6 +97,12 @@ impl Classifier {
     /// Computes on this many threads; 0, the default, takes all cores. The result doesn't depend on it.
     pub fn threads(mut self, threads: usize) -> Self {
         self.runner = self.runner.threads(threads);
+        self
+    }
+
+    /// Computes on this device in place of the CPU; then `threads` is how many read images.
+    pub fn device(mut self, device: Arc<dyn Device>) -> Self {
+        self.runner = self.runner.device(device);
         self
     }
 

@@ -5,9 +5,10 @@ use crate::network::Network;
 use crate::runner::{Runner, finite};
 use eyespot_data::features::{Features, UnknownFeature};
 use eyespot_data::{Batch, Transform};
-use eyespot_graph::{Builder, Params, Shape, zoo};
+use eyespot_graph::{Builder, Device, Params, Shape, zoo};
 use image::RgbImage;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Describes pictures by vectors: a network's features, or traditional ones.
 ///
@@ -102,6 +103,12 @@ impl Embedder {
     /// Computes on this many threads; 0, the default, takes all cores. The result doesn't depend on it.
     pub fn threads(mut self, threads: usize) -> Self {
         self.runner = self.runner.threads(threads);
+        self
+    }
+
+    /// Computes on this device in place of the CPU; then `threads` is how many read images.
+    pub fn device(mut self, device: Arc<dyn Device>) -> Self {
+        self.runner = self.runner.device(device);
         self
     }
 

@@ -17,6 +17,7 @@ mod bench;
 mod bounds;
 mod classes;
 mod classifier;
+mod compute;
 mod demo;
 mod embedder;
 mod embedding_file;
@@ -47,6 +48,7 @@ pub use error::Error;
 pub use evaluation::{ClassEvaluation, Evaluation, LeftOut, Mistake, Selective, Unreadable};
 pub use eyespot_data::{Fit, PICTURE_THREAD, Transform};
 pub use eyespot_figure::{check_png, overwrite_png, save_png};
+pub use eyespot_graph::Device;
 pub use eyespot_train::{BatchDone, ClassMetrics, EpochRecord, Metrics};
 pub use network::{Network, network, network_names, preset};
 pub use options::{

@@ -1,12 +1,12 @@
 //! Pictures through a transform and a network.
 
 use crate::Error;
-use eyespot_cpu::Cpu;
+use crate::compute::Compute;
 use eyespot_data::{Batch, Loader, LoaderOptions, Transform};
 use eyespot_graph::{Device, Graph, Inference, Params};
 use image::RgbImage;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// A network with its weights and the transform before it. The program is compiled at the first picture, for as many
 /// pictures at once as are wanted then.
@@ -14,7 +14,7 @@ pub(crate) struct Runner {
     graph: Graph,
     params: Params,
     transform: Transform,
-    device: Cpu,
+    compute: Compute,
     batch: usize,
     strict: bool,
     program: Mutex<Option<Box<dyn Inference>>>,
@@ -24,8 +24,8 @@ impl Runner {
     /// # Errors
     /// A transform that is unsound or makes pictures of another size than the network takes.
     pub fn new(graph: Graph, params: Params, transform: Transform) -> Result<Self, Error> {
-        let (device, program) = (Cpu::new(0), Mutex::new(None));
-        let runner = Self { graph, params, transform, device, batch: 1, strict: false, program };
+        let (compute, program) = (Compute::new(None, 0), Mutex::new(None));
+        let runner = Self { graph, params, transform, compute, batch: 1, strict: false, program };
         runner.check()?;
         Ok(runner)
     }
@@ -44,7 +44,13 @@ impl Runner {
     }
 
     pub fn threads(mut self, threads: usize) -> Self {
-        self.device = Cpu::new(threads);
+        self.compute = self.compute.with_threads(threads);
+        self.program = Mutex::new(None);
+        self
+    }
+
+    pub fn device(mut self, device: Arc<dyn Device>) -> Self {
+        self.compute = self.compute.with_device(device);
         self.program = Mutex::new(None);
         self
     }
@@ -77,7 +83,7 @@ impl Runner {
     pub fn loading(&self) -> LoaderOptions {
         LoaderOptions {
             batch_size: self.batch,
-            threads: self.device.threads(),
+            threads: self.compute.threads(),
             refuse_damaged: self.strict,
             ..LoaderOptions::new(self.transform.clone())
         }
@@ -107,14 +113,15 @@ impl Runner {
         match &mut *program {
             Some(program) => run(program),
             empty => {
-                run(empty.insert(self.device.inference(&self.graph, &self.params, self.batch.max(images))?))
+                let batch = self.batch.max(images);
+                run(empty.insert(self.compute.device().inference(&self.graph, &self.params, batch)?))
             }
         }
     }
 
     /// A part of the network as a program for single pictures.
     pub fn compile(&self, part: &Graph) -> Result<Box<dyn Inference>, Error> {
-        Ok(self.device.inference(part, &self.params, 1)?)
+        Ok(self.compute.device().inference(part, &self.params, 1)?)
     }
 
     /// The network's outputs for one picture.

@@ -1,12 +1,15 @@
 //! The layers of a training program: what they compute, forward and backward.
 
-use crate::arena::{Floats, Layout, Source, Span, borrow};
+use crate::memory::{Floats, borrow};
+use crate::plain::Plain;
+use crate::shapes;
+use eyespot_compile::training::{self, Backward, Forward, Norm, Task, Then};
+use eyespot_compile::{Layout, Source, in_and_out};
+use eyespot_graph::{DeviceError, Graph, Op};
 use eyespot_kernels::batch_norm::{self, Followed, Follows, Gradients, Parameters, Statistics};
 use eyespot_kernels::conv2d::Conv2dTraining;
 use eyespot_kernels::dropout::Dropout;
-use eyespot_kernels::local_response_norm::LocalResponseNorm;
-use eyespot_kernels::pointwise::{self, Pointwise};
-use eyespot_kernels::{Threads, channels, gaussian, linear, pool, softmax};
+use eyespot_kernels::{Threads, gaussian, linear, pointwise, pool};
 use std::ops::Range;
 
 /// What a layer computes. Ranges are the places of its tensors in their blocks.
@@ -24,88 +27,23 @@ pub(super) enum Kind {
     },
     /// Batch norm with what follows it.
     Norm(Norm),
-    Pointwise(Pointwise),
-    Softmax {
-        n: usize,
-    },
-    LogSoftmax {
-        n: usize,
-    },
     /// `start` is where its winners begin, `per_image` how many a picture has.
     MaxPool2d {
         pool: pool::MaxPool2d,
         start: usize,
         per_image: usize,
     },
-    AvgPool2d(pool::AvgPool2d),
-    AdaptiveAvgPool2d(pool::AdaptiveAvgPool2d),
-    Add,
-    /// One part of a concatenation.
-    Insert {
-        channels: usize,
-        total: usize,
-        offset: usize,
-    },
-    PadShortcut(channels::PadShortcut),
-    Flatten {
-        pixels: usize,
-        channels: usize,
-    },
     Gaussian {
         inputs: usize,
         weight: Range<usize>,
     },
-    LocalResponseNorm(LocalResponseNorm),
     /// `layer` tells its mask from other layers'.
     Dropout {
         p: f32,
         layer: u64,
     },
-    Copy,
-}
-
-/// A batch norm.
-#[derive(Debug)]
-pub(super) struct Norm {
-    pub(super) weight: Range<usize>,
-    pub(super) bias: Range<usize>,
-    pub(super) running_mean: Range<usize>,
-    pub(super) running_var: Range<usize>,
-    /// The batch's mean and 1 / standard deviation, kept for the gradient.
-    pub(super) mean: Range<usize>,
-    pub(super) inv_std: Range<usize>,
-    pub(super) eps: f32,
-    pub(super) momentum: f32,
-    pub(super) then: Then,
-}
-
-/// What follows a batch norm in the same pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Then {
-    Nothing,
-    Relu,
-    Relu6,
-    /// A residual sum and a ReLU.
-    AddRelu,
-}
-
-impl Then {
-    fn follows(self, other: Option<&[f32]>) -> Follows<'_> {
-        match (self, other) {
-            (Self::AddRelu, Some(other)) => Follows::AddRelu(other),
-            (Self::Relu, _) => Follows::Relu,
-            (Self::Relu6, _) => Follows::Relu6,
-            _ => Follows::Nothing,
-        }
-    }
-
-    fn followed(self) -> Followed {
-        match self {
-            Self::Relu => Followed::Relu,
-            Self::Relu6 => Followed::Relu6,
-            Self::Nothing | Self::AddRelu => Followed::Nothing,
-        }
-    }
+    /// An operator without weights.
+    Plain(Plain),
 }
 
 /// A layer with a name.
@@ -117,48 +55,6 @@ pub(super) struct Layer {
     pub(super) multiply_adds: u64,
     /// Floats one picture's step touches or multiplies: what decides whether threads are worth while.
     pub(super) work: usize,
-}
-
-/// One step of the forward pass.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Forward {
-    pub(super) layer: usize,
-    pub(super) x: Source,
-    pub(super) other: Option<Source>,
-    /// The same span as `x` where the layer works in place.
-    pub(super) y: Span,
-}
-
-/// One step of the backward pass.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Backward {
-    pub(super) layer: usize,
-    pub(super) task: Task,
-    /// The layer's input, where the task reads it.
-    pub(super) x: Option<Source>,
-    /// The layer's result (for [`Task::Recompute`]: the other summand), where the task reads it.
-    pub(super) y: Option<Source>,
-    /// The gradient that comes from behind.
-    pub(super) d: Option<Span>,
-    /// What is written.
-    pub(super) dx: Option<Span>,
-}
-
-/// What a backward step does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Task {
-    /// The gradients of the layer's tensors, from `x` and `d`.
-    Weights,
-    /// The gradient at the layer's input: `dx` from `d`.
-    Input,
-    /// The same, with `d` overwritten.
-    InPlace,
-    /// The layer's result again, into `dx`.
-    Recompute,
-    /// `dx ← dx + d`, where a result has several readers.
-    AddTo,
-    /// `dx ← d`.
-    Copy,
 }
 
 /// Everything a training program writes while it runs.
@@ -190,6 +86,42 @@ impl Draw {
 }
 
 impl Layer {
+    /// What computes a planned layer.
+    pub(super) fn new(graph: &Graph, layer: training::Layer, batch: usize) -> Result<Self, DeviceError> {
+        use training::Kind as Planned;
+        let training::Layer { name, node, kind, multiply_adds, work } = layer;
+        let op = &graph.nodes[node].op;
+        let kind = match (kind, op) {
+            (Planned::Conv2d { weight, bias }, Op::Conv2d(op)) => {
+                let shape = shapes::conv2d(op, in_and_out(graph, node));
+                Kind::Conv { plan: Box::new(Conv2dTraining::new(shape, batch)), weight, bias }
+            }
+            (Planned::Linear { weight, bias }, Op::Linear(op)) => {
+                Kind::Linear { sizes: (op.in_features, op.out_features), weight, bias }
+            }
+            (Planned::Norm(norm), _) => Kind::Norm(norm),
+            (Planned::MaxPool2d { start, per_image }, Op::MaxPool2d(op)) => {
+                if op.kernel.0.saturating_mul(op.kernel.1) > pool::MaxPool2d::MOST_TAPS {
+                    let reason = format!("a pooling window of {:?} is too large to be trained", op.kernel);
+                    return Err(DeviceError::Unsupported { node: name, reason });
+                }
+                let pool = shapes::max_pool2d(op, in_and_out(graph, node));
+                Kind::MaxPool2d { pool, start, per_image }
+            }
+            (Planned::Gaussian { weight }, Op::Gaussian(op)) => {
+                Kind::Gaussian { inputs: op.in_features, weight }
+            }
+            (Planned::Dropout { p, layer }, _) => Kind::Dropout { p, layer },
+            (Planned::Insert { channels, total, offset }, _) => {
+                Kind::Plain(Plain::Insert { channels, total, offset })
+            }
+            (Planned::Pointwise(function), _) => Kind::Plain(Plain::Pointwise(shapes::pointwise(function))),
+            (Planned::Copy, _) => Kind::Plain(Plain::Copy),
+            _ => Kind::Plain(Plain::of(graph, node)),
+        };
+        Ok(Self { name, kind, multiply_adds, work })
+    }
+
     /// Computes one forward step for `images` pictures.
     #[allow(clippy::too_many_arguments)] // the plain list reads better than a struct used twice
     pub(super) fn forward(
@@ -207,9 +139,9 @@ impl Layer {
         if step.x == Source::Arena(step.y) {
             let y = &mut arena[layout.range(step.y, images)];
             match self.kind {
-                Kind::Pointwise(function) => pointwise::forward_in_place(threads, function, y),
+                Kind::Plain(Plain::Pointwise(function)) => pointwise::forward_in_place(threads, function, y),
                 Kind::Dropout { p, layer } => draw.dropout(p, layer).apply_in_place(threads, y),
-                _ => {}
+                _ => unreachable!("only element-wise layers are planned in place"),
             }
             return;
         }
@@ -237,33 +169,21 @@ impl Layer {
                 linear::forward(threads, *sizes, images, x, part(weight), bias.as_ref().map(part), y);
             }
             Kind::Norm(norm) => {
-                let parameters = norm.parameters(weights);
+                let parameters = parameters(norm, weights);
                 let [mean, inv_std] = borrow(statistics, [norm.mean.clone(), norm.inv_std.clone()]);
                 let [running_mean, running_var] =
                     borrow(running, [norm.running_mean.clone(), norm.running_var.clone()]);
                 let momentum = norm.momentum;
                 let statistics = Statistics { mean, inv_std, running_mean, running_var, momentum };
-                batch_norm::forward(threads, parameters, statistics, norm.then.follows(other), x, y, sums);
+                batch_norm::forward(threads, parameters, statistics, follows(norm.then, other), x, y, sums);
             }
-            Kind::Pointwise(function) => pointwise::forward(threads, *function, x, y),
-            Kind::Softmax { n } => softmax::softmax(threads, *n, x, y),
-            Kind::LogSoftmax { n } => softmax::log_softmax(threads, *n, x, y),
             Kind::MaxPool2d { pool, start, per_image } => {
                 let winners = &mut winners[*start..start + images * per_image];
                 pool.forward_training(threads, x, y, winners);
             }
-            Kind::AvgPool2d(pool) => pool.forward(threads, x, y),
-            Kind::AdaptiveAvgPool2d(pool) => pool.forward(threads, x, y),
-            Kind::Add => pointwise::add(threads, x, other.unwrap_or(x), y),
-            Kind::Insert { channels, total, offset } => {
-                channels::insert(threads, *channels, x, *total, *offset, y);
-            }
-            Kind::PadShortcut(shortcut) => shortcut.forward(threads, x, y),
-            Kind::Flatten { pixels, channels } => channels::flatten(threads, *pixels, *channels, x, y),
             Kind::Gaussian { inputs, weight } => gaussian::forward(threads, *inputs, x, part(weight), y),
-            Kind::LocalResponseNorm(norm) => norm.forward(threads, x, y),
             Kind::Dropout { p, layer } => draw.dropout(*p, *layer).apply(threads, x, y),
-            Kind::Copy => y.copy_from_slice(x),
+            Kind::Plain(plain) => plain.forward(threads, x, other, y),
         }
     }
 
@@ -302,8 +222,8 @@ impl Layer {
             (Task::Copy, _) => dx.copy_from_slice(d),
             (Task::Recompute, Kind::Norm(norm)) => {
                 let (mean, inv_std) = (&statistics[norm.mean.clone()], &statistics[norm.inv_std.clone()]);
-                let follows = norm.then.follows(Some(y));
-                batch_norm::apply(threads, norm.parameters(weights), mean, inv_std, follows, x, dx);
+                let follows = follows(norm.then, Some(y));
+                batch_norm::apply(threads, parameters(norm, weights), mean, inv_std, follows, x, dx);
             }
             (Task::Weights, Kind::Conv { plan, weight, bias }) => {
                 let [dw, db] = borrow(gradients, [weight.clone(), bias.clone().unwrap_or(0..0)]);
@@ -330,32 +250,20 @@ impl Layer {
                 let [weight, bias] = borrow(gradients, [norm.weight.clone(), norm.bias.clone()]);
                 let (mean, inv_std) = (&statistics[norm.mean.clone()], &statistics[norm.inv_std.clone()]);
                 let gradients = Gradients { mean, inv_std, weight, bias };
-                let parameters = norm.parameters(weights);
+                let parameters = parameters(norm, weights);
                 if task == Task::InPlace {
-                    batch_norm::backward(threads, parameters, norm.then.followed(), gradients, x, d, sums);
+                    batch_norm::backward(threads, parameters, followed(norm.then), gradients, x, d, sums);
                 } else {
                     batch_norm::backward_add_relu(threads, parameters, gradients, x, y, d, dx, sums);
                 }
             }
-            (_, Kind::Pointwise(function)) => pointwise::backward_in_place(threads, *function, y, d),
             (_, Kind::Dropout { p, layer }) => draw.dropout(*p, *layer).apply_in_place(threads, d),
-            (_, Kind::Softmax { n }) => softmax::softmax_backward(threads, *n, y, d, dx),
-            (_, Kind::LogSoftmax { n }) => softmax::log_softmax_backward(threads, *n, y, d, dx),
             (_, Kind::MaxPool2d { pool, start, per_image }) => {
                 pool.backward(threads, &winners[*start..start + images * per_image], d, dx);
             }
-            (_, Kind::AvgPool2d(pool)) => pool.backward(threads, d, dx),
-            (_, Kind::AdaptiveAvgPool2d(pool)) => pool.backward(threads, d, dx),
-            (_, Kind::Insert { channels, total, offset }) => {
-                channels::extract(threads, *channels, dx, *total, *offset, d);
-            }
-            (_, Kind::PadShortcut(shortcut)) => shortcut.backward(threads, d, dx),
-            (_, Kind::Flatten { pixels, channels }) => {
-                channels::flatten_backward(threads, *pixels, *channels, d, dx);
-            }
-            (_, Kind::LocalResponseNorm(norm)) => norm.backward(threads, x, d, dx),
-            // The plan gives other layers no other tasks.
-            (_, Kind::Conv { .. } | Kind::Linear { .. } | Kind::Gaussian { .. } | Kind::Add | Kind::Copy) => {
+            (_, Kind::Plain(plain)) => plain.backward(threads, x, y, d, dx),
+            (task, Kind::Conv { .. } | Kind::Linear { .. } | Kind::Gaussian { .. }) => {
+                unreachable!("{task:?} is planned for none of these layers")
             }
         }
     }
@@ -370,24 +278,34 @@ impl Layer {
                 Then::Relu | Then::Relu6 => "batch_norm+relu",
                 Then::AddRelu => "batch_norm+add+relu",
             },
-            Kind::Pointwise(_) => "pointwise",
-            Kind::Softmax { .. } | Kind::LogSoftmax { .. } => "softmax",
             Kind::MaxPool2d { .. } => "max_pool",
-            Kind::AvgPool2d(_) => "avg_pool",
-            Kind::AdaptiveAvgPool2d(_) => "adaptive_avg_pool",
-            Kind::Add => "add",
-            Kind::Insert { .. } | Kind::Copy => "copy",
-            Kind::PadShortcut(_) => "pad_shortcut",
-            Kind::Flatten { .. } => "flatten",
             Kind::Gaussian { .. } => "gaussian",
-            Kind::LocalResponseNorm(_) => "local_response_norm",
+            Kind::Plain(plain) => plain.algorithm(),
             Kind::Dropout { .. } => "dropout",
         }
     }
 }
 
-impl Norm {
-    fn parameters<'a>(&self, weights: &'a [f32]) -> Parameters<'a> {
-        Parameters { weight: &weights[self.weight.clone()], bias: &weights[self.bias.clone()], eps: self.eps }
+fn parameters<'a>(norm: &Norm, weights: &'a [f32]) -> Parameters<'a> {
+    Parameters { weight: &weights[norm.weight.clone()], bias: &weights[norm.bias.clone()], eps: norm.eps }
+}
+
+/// What the kernel computes after the batch norm; `other` is the second summand.
+fn follows(then: Then, other: Option<&[f32]>) -> Follows<'_> {
+    match then {
+        Then::Nothing => Follows::Nothing,
+        Then::Relu => Follows::Relu,
+        Then::Relu6 => Follows::Relu6,
+        Then::AddRelu => Follows::AddRelu(other.expect("a residual sum has two summands")),
+    }
+}
+
+/// What was computed after the batch norm, for a gradient in place.
+fn followed(then: Then) -> Followed {
+    match then {
+        Then::Nothing => Followed::Nothing,
+        Then::Relu => Followed::Relu,
+        Then::Relu6 => Followed::Relu6,
+        Then::AddRelu => unreachable!("the gradient of a residual sum is no task in place"),
     }
 }

@@ -1,18 +1,17 @@
 //! Training programs.
 
-mod backward;
 mod layer;
 mod optimizer;
-mod plan;
 mod weights;
 
-use crate::arena::{Floats, Span, reserve};
-use crate::check::{check, check_call};
 use crate::infer::{LayerTime, TOO_SMALL_FOR_THREADS};
+use crate::memory::{Floats, reserve};
+use eyespot_compile::training::{Backward, Forward, Task};
+use eyespot_compile::{Span, TrainingPlan, check, check_call};
 use eyespot_graph::{DeviceError, Graph, Params, Training, Update};
 use eyespot_kernels::{Threads, batch_norm, optimizer as rules};
 use eyespot_system::{Budget, Reserved};
-use layer::{Backward, Draw, Forward, Kind, Layer, Memory, Task};
+use layer::{Draw, Kind, Layer, Memory};
 use optimizer::OptimizerState;
 use std::sync::Arc;
 use std::time::Instant;
@@ -51,11 +50,15 @@ impl CpuTraining {
     ) -> Result<Self, DeviceError> {
         check(graph, params, batch)?;
         let weights = Weights::new(graph, params)?;
-        let mut plan = plan::Plan::new(graph, &weights, batch)?;
-        let backward = backward::backward(&mut plan);
+        let plan = TrainingPlan::new(graph, &weights.slots, batch)?;
         let layout = plan.planner.layout()?;
+        let layers: Vec<Layer> = plan
+            .layers
+            .into_iter()
+            .map(|layer| Layer::new(graph, layer, batch))
+            .collect::<Result<_, DeviceError>>()?;
         let (mut scratch_len, mut sums_len) = (0, 0);
-        for (layer, flow) in plan.layers.iter().zip(&plan.flows) {
+        for (layer, flow) in layers.iter().zip(&plan.flows) {
             match &layer.kind {
                 Kind::Conv { plan, .. } => scratch_len = scratch_len.max(plan.scratch_len(&threads)),
                 Kind::Norm(_) => {
@@ -92,11 +95,11 @@ impl CpuTraining {
             batch,
             input_len: graph.input_shape().elements(),
             output_len: graph.output_shape().elements(),
-            layers: plan.layers,
+            layers,
             forward: plan.forward,
-            backward: backward.steps,
+            backward: plan.backward,
             output: plan.output,
-            gradient: backward.start,
+            gradient: plan.gradient,
             weights,
             memory,
             optimizer: OptimizerState::default(),
@@ -253,7 +256,7 @@ impl Training for CpuTraining {
     }
 
     fn gradients(&self) -> Params {
-        self.weights.named_learned("", &self.memory.gradients)
+        self.weights.slots.named_learned("", &self.memory.gradients)
     }
 
     fn optimizer_state(&self) -> Params {

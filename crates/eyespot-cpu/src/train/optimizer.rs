@@ -1,7 +1,8 @@
 //! What an optimizer remembers between steps.
 
 use super::weights::Weights;
-use crate::arena::Floats;
+use crate::memory::Floats;
+use eyespot_compile::slots::{EMA, EXP_AVG, EXP_AVG_SQ, MOMENTUM};
 use eyespot_graph::{DeviceError, Optimizer, Params, Update};
 use eyespot_kernels::Threads;
 use eyespot_kernels::optimizer::{self, Adam, Sgd, Step};
@@ -63,19 +64,20 @@ impl OptimizerState {
     }
 
     pub(super) fn average(&self, weights: &Weights) -> Option<Params> {
-        self.average.as_ref().map(|(learned, running)| weights.named("", learned, running))
+        self.average.as_ref().map(|(learned, running)| weights.slots.named("", learned, running))
     }
 
     /// Everything as tensors: `momentum.NAME`, `exp_avg.NAME` and `exp_avg_sq.NAME` (PyTorch's words), `ema.NAME`.
     pub(super) fn save(&self, weights: &Weights) -> Params {
         let mut state = Params::new();
-        for (prefix, block) in [(VELOCITY, &self.velocity), (MEAN, &self.mean), (SQUARE, &self.square)] {
+        for (prefix, block) in [(MOMENTUM, &self.velocity), (EXP_AVG, &self.mean), (EXP_AVG_SQ, &self.square)]
+        {
             if let Some(block) = block {
-                state.extend(owned(weights.named_learned(prefix, block)));
+                state.extend(owned(weights.slots.named_learned(prefix, block)));
             }
         }
         if let Some((learned, running)) = &self.average {
-            state.extend(owned(weights.named(AVERAGE, learned, running)));
+            state.extend(owned(weights.slots.named(EMA, learned, running)));
         }
         state
     }
@@ -87,15 +89,19 @@ impl OptimizerState {
                 return Ok(None);
             }
             let mut block = Floats::zeroed(weights.learned.len())?;
-            weights.fill(prefix, state, &mut block, None)?;
+            weights.slots.fill(prefix, state, &mut block, None)?;
             Ok(Some(block))
         };
-        let mut loaded =
-            Self { velocity: load(VELOCITY)?, mean: load(MEAN)?, square: load(SQUARE)?, average: None };
-        if has(AVERAGE) {
+        let mut loaded = Self {
+            velocity: load(MOMENTUM)?,
+            mean: load(EXP_AVG)?,
+            square: load(EXP_AVG_SQ)?,
+            average: None,
+        };
+        if has(EMA) {
             let mut learned = Floats::zeroed(weights.learned.len())?;
             let mut running = Floats::zeroed(weights.running.len())?;
-            weights.fill(AVERAGE, state, &mut learned, Some(&mut running))?;
+            weights.slots.fill(EMA, state, &mut learned, Some(&mut running))?;
             loaded.average = Some((learned, running));
         }
         Ok(loaded)
@@ -107,11 +113,6 @@ impl OptimizerState {
         blocks.into_iter().flatten().map(Floats::bytes).sum::<usize>() + average
     }
 }
-
-const VELOCITY: &str = "momentum.";
-const MEAN: &str = "exp_avg.";
-const SQUARE: &str = "exp_avg_sq.";
-const AVERAGE: &str = "ema.";
 
 fn owned(params: Params) -> impl Iterator<Item = (String, eyespot_graph::Tensor)> {
     let named: Vec<_> = params.iter().map(|(name, tensor)| (name.to_owned(), tensor.clone())).collect();

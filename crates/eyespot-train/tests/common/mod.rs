@@ -16,6 +16,7 @@ pub fn graph(inputs: usize, outputs: usize, sigmoid: bool) -> Graph {
     b.finish().unwrap()
 }
 
+#[derive(Debug)]
 pub struct Plain;
 
 #[derive(Clone)]
@@ -82,6 +83,12 @@ impl Inference for Layer {
 
     fn run(&mut self, input: &[f32], images: usize) -> Result<&[f32], DeviceError> {
         Ok(self.forward(input, images))
+    }
+
+    fn set_params(&mut self, params: &Params) -> Result<(), DeviceError> {
+        let get = |name: &str| params.get(name).cloned().ok_or(DeviceError::MissingTensor(name.to_owned()));
+        (self.weight, self.bias) = (get("fc.weight")?, get("fc.bias")?);
+        Ok(())
     }
 
     fn memory_bytes(&self) -> usize {

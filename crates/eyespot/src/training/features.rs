@@ -51,7 +51,7 @@ pub(super) fn sources(
                 }
             };
             let front = eyespot_train::Frozen {
-                device: context.device,
+                device: context.compute.device(),
                 graph: &frozen.graph,
                 params: &frozen.params,
                 transform: &transform,
@@ -68,7 +68,7 @@ pub(super) fn sources(
         [] => None,
         samples => {
             let all: Vec<&Sample> = samples.iter().collect();
-            let hashes = content_hashes(&all, context.device.threads(), &limits);
+            let hashes = content_hashes(&all, context.compute.threads(), &limits);
             Some(compute(samples, "validation photos", &hashes, Augment::default(), 1)?)
         }
     };

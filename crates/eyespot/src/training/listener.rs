@@ -43,7 +43,7 @@ impl Beginning {
             classes: run.dataset.classes.clone(),
             images: [run.dataset.train.len(), run.dataset.val.len(), run.dataset.test.len()],
             epochs: run.options.epochs.unwrap_or(0),
-            threads: run.device.threads(),
+            threads: run.compute.threads(),
         }
     }
 }

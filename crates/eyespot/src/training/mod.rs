@@ -8,12 +8,13 @@ mod network;
 mod pictures;
 mod run_folder;
 
+use crate::compute::Compute;
 use crate::evaluation::unreadable_class;
 use crate::options::{AugmentKind, BatchSize, Cache, Freeze, Head, LossKind, OptimizerKind};
 use crate::{Error, Range, TrainingOptions, remarks};
-use eyespot_cpu::Cpu;
 use eyespot_data::{Dataset, Limits, SplitOptions, Transform};
 use eyespot_formats::ModelFile;
+use eyespot_graph::Device;
 use eyespot_system::printable;
 use eyespot_train::{EpochRecord, Job, Metrics, RunFolder, Source};
 use listener::Through;
@@ -22,6 +23,7 @@ use pictures::Remarks;
 use run_folder::{Earlier, Outputs};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Trains a classifier.
 ///
@@ -41,6 +43,7 @@ use std::path::{Path, PathBuf};
 pub struct Training {
     options: TrainingOptions,
     earlier: Earlier,
+    device: Option<Arc<dyn Device>>,
 }
 
 /// What came out of a training run.
@@ -77,7 +80,7 @@ impl Training {
 
     /// Trains as these settings say, such as those of a `config.toml`.
     pub fn with_options(options: TrainingOptions) -> Self {
-        Self { options, earlier: Earlier::Keep }
+        Self { options, earlier: Earlier::Keep, device: None }
     }
 
     /// Goes on with the run in [`Training::output`] where it was stopped, to the same model as if it had never
@@ -169,6 +172,12 @@ impl Training {
         self
     }
 
+    /// Computes on this device in place of the CPU; then [`threads`](Self::threads) is how many read photos.
+    pub fn device(mut self, device: Arc<dyn Device>) -> Self {
+        self.device = Some(device);
+        self
+    }
+
     /// The run folder; default a new one in `runs/`.
     pub fn output(mut self, folder: impl Into<PathBuf>) -> Self {
         self.options.output = Some(folder.into());
@@ -209,7 +218,8 @@ impl Training {
             None => defaults::network_for(&self.options, &dataset)?,
         };
         let mut options = defaults::resolve(self.options, network, &dataset)?;
-        resolve_range(&mut options, &dataset, listener);
+        let compute = Compute::new(self.device, options.threads.unwrap_or(0));
+        resolve_range(&mut options, &dataset, compute.threads(), listener);
         dataset.notices.iter().for_each(|notice| listener.notice(notice));
 
         let plan = network::plan(&options, network, features, dataset.classes.len(), listener)?;
@@ -221,13 +231,12 @@ impl Training {
         let outputs = Outputs::open(&options, self.earlier)?;
         let folder = outputs.folder.path().to_owned();
         let photos = photos(&dataset);
-        let device = Cpu::new(options.threads.unwrap_or(0));
         let context = Context {
-            train_hashes: learned::hashes(&dataset, device.threads()),
+            train_hashes: learned::hashes(&dataset, compute.threads()),
             options: &options,
             dataset: &dataset,
             plan: &plan,
-            device: &device,
+            compute: &compute,
             unreadable: Remarks::default(),
             noted: Remarks::default(),
         };
@@ -245,7 +254,7 @@ impl Training {
             .about("config.toml", &options.decisive().to_toml())
             .about("the frozen layers", &train.key);
         let job = Job {
-            device: &device,
+            device: compute.device(),
             graph: &plan.graph,
             params: &plan.params,
             classes: &dataset.classes,
@@ -297,11 +306,15 @@ impl Training {
 }
 
 /// Measures an automatic range, so that from here on, and when the run is resumed, it is a fixed one.
-fn resolve_range(options: &mut TrainingOptions, dataset: &Dataset, listener: &mut dyn Listener) {
+fn resolve_range(
+    options: &mut TrainingOptions,
+    dataset: &Dataset,
+    threads: usize,
+    listener: &mut dyn Listener,
+) {
     if options.range != Some(Range::Auto) {
         return;
     }
-    let threads = Cpu::new(options.threads.unwrap_or(0)).threads();
     let range = match eyespot_data::measure_range(&dataset.train, &Limits::default(), threads) {
         Some([low, high]) => Range::Between(low, high),
         None => Range::Full,
@@ -322,7 +335,7 @@ struct Context<'a> {
     options: &'a TrainingOptions,
     dataset: &'a Dataset,
     plan: &'a network::Plan,
-    device: &'a Cpu,
+    compute: &'a Compute,
     /// The content hash of each training photo.
     train_hashes: Vec<Option<[u8; 32]>>,
     unreadable: Remarks,

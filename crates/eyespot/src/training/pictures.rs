@@ -29,7 +29,7 @@ impl PictureSource {
     /// `augment` says how photos are changed at random.
     pub fn new(context: &Context<'_>, samples: &[Sample], augment: Augment) -> Self {
         let options = LoaderOptions {
-            threads: context.device.threads(),
+            threads: context.compute.threads(),
             strict: context.options.strict == Some(true),
             augment,
             seed: context.options.seed.unwrap_or(0),

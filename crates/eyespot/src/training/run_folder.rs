@@ -2,7 +2,7 @@
 
 use super::{Context, Part};
 use crate::{Error, TrainingOptions};
-use eyespot_graph::{Device, Params};
+use eyespot_graph::Params;
 use eyespot_system::{OwnedFolder, printable, printable_path, write_atomically};
 use eyespot_train::{Metrics, RunFolder};
 use std::path::{Path, PathBuf};
@@ -73,7 +73,7 @@ impl Outputs {
     ) -> Result<Option<Metrics>, Error> {
         let samples: Vec<usize> = (0..part.paths.len()).collect();
         let batch = 32.min(samples.len().max(1));
-        let mut program = run.device.inference(&run.plan.graph, params, batch)?;
+        let mut program = run.compute.device().inference(&run.plan.graph, params, batch)?;
         let outputs = run.plan.graph.output_shape().elements();
         let (loss, classes) = (&run.plan.loss, &run.dataset.classes);
         let mut rows = Vec::new();

@@ -4,29 +4,33 @@ use eyespot_graph::{Graph, NodeId, Op, Shape};
 
 /// The purpose a graph is analysed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
+pub enum Purpose {
+    /// Dropout changes nothing, and weights can be reordered once.
     Inference,
+    /// Every result may be asked for its gradient.
     Training,
 }
 
 /// What lowering needs to know about a graph. Nodes are given by index.
-pub(crate) struct Analysis {
+#[derive(Debug)]
+pub struct Analysis {
     /// The node whose result stands for this node's: itself, or for an operator that changes nothing (dropout in
     /// inference, flattening a single pixel), that of its input.
-    pub(crate) value: Vec<usize>,
+    pub value: Vec<usize>,
     /// The nodes that read this node's result, once per use. Operators that change nothing and those whose results
     /// reach nothing don't count.
-    pub(crate) consumers: Vec<Vec<usize>>,
+    pub consumers: Vec<Vec<usize>>,
     /// Whether the node computes something that is needed.
-    pub(crate) computes: Vec<bool>,
+    pub computes: Vec<bool>,
     /// The node whose result is the program's.
-    pub(crate) output: usize,
+    pub output: usize,
     /// Flattened maps that keep their order in memory; the linear layers behind them reorder their weights instead.
-    pub(crate) unordered: Vec<bool>,
+    pub unordered: Vec<bool>,
 }
 
 impl Analysis {
-    pub(crate) fn new(graph: &Graph, purpose: Purpose) -> Self {
+    /// Analyses a graph that is sound.
+    pub fn new(graph: &Graph, purpose: Purpose) -> Self {
         let none = vec![false; graph.nodes.len()];
         let first = Self::with(graph, purpose, none);
         if purpose == Purpose::Training {
@@ -72,7 +76,7 @@ impl Analysis {
     }
 
     /// The one node that reads this result, where there is just one and it isn't the program's result too.
-    pub(crate) fn only_consumer(&self, node: usize) -> Option<usize> {
+    pub fn only_consumer(&self, node: usize) -> Option<usize> {
         match self.consumers[node][..] {
             [consumer] if node != self.output => Some(consumer),
             _ => None,
@@ -80,13 +84,13 @@ impl Analysis {
     }
 
     /// The results that a node reads.
-    pub(crate) fn inputs(&self, graph: &Graph, node: usize) -> Vec<usize> {
+    pub fn inputs(&self, graph: &Graph, node: usize) -> Vec<usize> {
         graph.nodes[node].inputs.iter().map(|input| self.value[input.0]).collect()
     }
 
     /// The map that a linear layer reads in memory order, where it stands behind an [`unordered`](Self::unordered)
     /// flattening.
-    pub(crate) fn unordered_input(&self, graph: &Graph, node: usize) -> Option<Shape> {
+    pub fn unordered_input(&self, graph: &Graph, node: usize) -> Option<Shape> {
         let mut at = graph.nodes[node].inputs[0].0;
         loop {
             let node = &graph.nodes[at];
@@ -111,4 +115,13 @@ fn changes_nothing(graph: &Graph, id: NodeId, purpose: Purpose) -> bool {
         Op::AdaptiveAvgPool2d { .. } => input() == node.shape,
         _ => false,
     }
+}
+
+/// The shape of a node's first input and of its result.
+///
+/// # Panics
+/// For the graph's input, which has none.
+pub fn in_and_out(graph: &Graph, node: usize) -> (Shape, Shape) {
+    let node = &graph.nodes[node];
+    (graph.node(node.inputs[0]).shape, node.shape)
 }

@@ -1,87 +1,40 @@
 //! One block of memory for all intermediate results, shared by those that are never needed at the same time.
+//!
+//! It is planned in numbers, not bytes: how wide a number is, and where the block lies, is the device's business.
 
 use eyespot_graph::DeviceError;
-use eyespot_system::{Budget, OverBudget, Reserved};
 use std::ops::Range;
 
-/// Buffers begin at multiples of this many floats: 64 bytes, a cache line and the widest vector.
-const ALIGNMENT: usize = 16;
-
-/// Reserves `floats` for a program that computes `batch` pictures at once.
-pub(crate) fn reserve(
-    floats: usize,
-    batch: usize,
-    hold: fn(&'static Budget, u64) -> Result<Reserved<'static>, OverBudget>,
-) -> Result<Reserved<'static>, DeviceError> {
-    hold(Budget::process(), floats as u64 * 4).map_err(|error| {
-        let many = if batch > 1 {
-            ", or compute fewer pictures at once with --batch (in training: --batch-size)"
-        } else {
-            ""
-        };
-        DeviceError::Call(format!("the network, for {batch} pictures at once, {error}{many}"))
-    })
-}
-
-/// A block of floats that begins on a 64-byte boundary, all zero at first.
-#[derive(Debug)]
-pub(crate) struct Floats(eyespot_kernels::Floats);
-
-impl Floats {
-    /// `len` zeros, or an error where the machine doesn't have the memory.
-    pub(crate) fn zeroed(len: usize) -> Result<Self, DeviceError> {
-        // Asked for first, because only this way a refusal is an error; then taken as memory that the system hands
-        // out zeroed, page by page, when it is first used.
-        if Vec::<f32>::new().try_reserve_exact(len.saturating_add(ALIGNMENT)).is_err() {
-            let megabytes = len / (1 << 18);
-            return Err(DeviceError::Call(format!(
-                "the program needs {megabytes} MiB, more than this machine gives; take a smaller batch or picture"
-            )));
-        }
-        Ok(Self(eyespot_kernels::Floats::zeroed(len)))
-    }
-
-    pub(crate) fn bytes(&self) -> usize {
-        self.len() * size_of::<f32>()
-    }
-}
-
-impl std::ops::Deref for Floats {
-    type Target = [f32];
-    fn deref(&self) -> &[f32] {
-        &self.0
-    }
-}
-
-impl std::ops::DerefMut for Floats {
-    fn deref_mut(&mut self) -> &mut [f32] {
-        &mut self.0
-    }
-}
+/// Buffers begin at multiples of this many numbers: in `f32` 64 bytes, a cache line and the widest vector.
+pub const ALIGNMENT: usize = 16;
 
 /// A planned buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct BufferId(usize);
+pub struct BufferId(usize);
 
 /// Where a result lies: a whole buffer, or the channels from `skip` on of a wider map's buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Span {
-    pub(crate) buffer: BufferId,
-    /// Floats before the first one.
-    pub(crate) skip: usize,
-    /// Floats of one picture in the whole buffer.
-    pub(crate) per_image: usize,
+pub struct Span {
+    /// The buffer.
+    pub buffer: BufferId,
+    /// Numbers before the first one.
+    pub skip: usize,
+    /// Numbers of one picture in the whole buffer.
+    pub per_image: usize,
 }
 
 /// Where a step reads: the caller's pictures or the arena.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Source {
+pub enum Source {
+    /// The caller's pictures.
     Input,
+    /// The arena.
     Arena(Span),
 }
 
 impl Source {
-    pub(crate) fn span(self) -> Option<Span> {
+    /// The place in the arena, if it is there.
+    pub fn span(self) -> Option<Span> {
         match self {
             Self::Input => None,
             Self::Arena(span) => Some(span),
@@ -89,6 +42,7 @@ impl Source {
     }
 }
 
+#[derive(Debug, Clone)]
 struct Buffer {
     len: usize,
     /// First and last point in time at which it is in use.
@@ -96,21 +50,21 @@ struct Buffer {
 }
 
 /// Collects buffers and when they are used, then gives each its place.
-#[derive(Default)]
-pub(crate) struct Planner {
+#[derive(Debug, Clone, Default)]
+pub struct Planner {
     buffers: Vec<Buffer>,
 }
 
 impl Planner {
-    /// A buffer for `batch` pictures of `per_image` floats.
-    pub(crate) fn buffer(&mut self, per_image: usize, batch: usize) -> Span {
+    /// A buffer for `batch` pictures of `per_image` numbers.
+    pub fn buffer(&mut self, per_image: usize, batch: usize) -> Span {
         // `check` bounded the product.
         self.buffers.push(Buffer { len: per_image.saturating_mul(batch), life: None });
         Span { buffer: BufferId(self.buffers.len() - 1), skip: 0, per_image }
     }
 
     /// The one buffer that is in use both before and from `time` on, if it is only one.
-    pub(crate) fn only_crossing(&self, time: usize) -> Option<BufferId> {
+    pub fn only_crossing(&self, time: usize) -> Option<BufferId> {
         let crosses = |b: &Buffer| b.life.is_some_and(|(first, last)| first < time && time <= last);
         let mut found = (0..self.buffers.len()).filter(|&i| crosses(&self.buffers[i]));
         let buffer = found.next()?;
@@ -119,7 +73,7 @@ impl Planner {
 
     /// Says that the steps before `split` run on `chunk` of `batch` pictures at a time: what only they use shrinks;
     /// `crossing`, which collects their result, is in use from the first chunk on.
-    pub(crate) fn chunked(&mut self, split: usize, chunk: usize, batch: usize, crossing: BufferId) {
+    pub fn chunked(&mut self, split: usize, chunk: usize, batch: usize, crossing: BufferId) {
         for (index, buffer) in self.buffers.iter_mut().enumerate() {
             if index == crossing.0 {
                 buffer.life = buffer.life.map(|(_, last)| (0, last));
@@ -130,19 +84,22 @@ impl Planner {
     }
 
     /// Forgets when buffers are in use.
-    pub(crate) fn forget(&mut self) {
+    pub fn forget(&mut self) {
         self.buffers.iter_mut().for_each(|buffer| buffer.life = None);
     }
 
     /// Says that a buffer is in use at this time.
-    pub(crate) fn touch(&mut self, span: Span, time: usize) {
+    pub fn touch(&mut self, span: Span, time: usize) {
         let life = &mut self.buffers[span.buffer.0].life;
         let (first, last) = life.unwrap_or((time, time));
         *life = Some((first.min(time), last.max(time)));
     }
 
     /// Gives every buffer its place: the largest first, each at the lowest place that is free during its life.
-    pub(crate) fn layout(&self) -> Result<Layout, DeviceError> {
+    ///
+    /// # Errors
+    /// More than any memory could hold.
+    pub fn layout(&self) -> Result<Layout, DeviceError> {
         let mut order: Vec<usize> = (0..self.buffers.len()).collect();
         order.sort_by_key(|&i| std::cmp::Reverse(self.buffers[i].len));
         let mut starts = vec![0; self.buffers.len()];
@@ -175,18 +132,18 @@ impl Planner {
 }
 
 /// The place of every buffer.
-#[derive(Debug)]
-pub(crate) struct Layout {
+#[derive(Debug, Clone)]
+pub struct Layout {
     starts: Vec<usize>,
-    /// Floats in all.
-    pub(crate) total: usize,
+    /// Numbers in all.
+    pub total: usize,
     /// The buffer whose first pictures are already done while a later chunk is computed, and how many these are.
-    pub(crate) shifted: Option<(BufferId, usize)>,
+    pub shifted: Option<(BufferId, usize)>,
 }
 
 impl Layout {
     /// Where the results of `images` pictures lie in the arena.
-    pub(crate) fn range(&self, span: Span, images: usize) -> Range<usize> {
+    pub fn range(&self, span: Span, images: usize) -> Range<usize> {
         let done = match self.shifted {
             Some((buffer, done)) if buffer == span.buffer => done,
             _ => 0,
@@ -196,17 +153,9 @@ impl Layout {
     }
 
     /// As [`range`](Self::range); empty for no span, and empty ranges are disjoint from all others.
-    pub(crate) fn range_or_empty(&self, span: Option<Span>, images: usize) -> Range<usize> {
+    pub fn range_or_empty(&self, span: Option<Span>, images: usize) -> Range<usize> {
         span.map_or(0..0, |span| self.range(span, images))
     }
-}
-
-/// Borrows several places of a slice that the plan keeps apart.
-///
-/// # Panics
-/// When they overlap, which would be a mistake in the plan.
-pub(crate) fn borrow<const N: usize>(memory: &mut [f32], ranges: [Range<usize>; N]) -> [&mut [f32]; N] {
-    memory.get_disjoint_mut(ranges).expect("the plan keeps results apart that are used at once")
 }
 
 #[cfg(test)]
@@ -257,12 +206,5 @@ mod tests {
             planner.touch(span, time + 1);
         }
         assert_eq!(planner.layout().unwrap().total, 3200);
-    }
-
-    #[test]
-    fn blocks_are_aligned_and_absurd_ones_an_error() {
-        let block = Floats::zeroed(5).unwrap();
-        assert_eq!((block.len(), block.as_ptr() as usize % 64), (5, 0));
-        assert!(Floats::zeroed(usize::MAX / 4).is_err());
     }
 }

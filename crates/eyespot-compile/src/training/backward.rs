@@ -5,27 +5,20 @@
 //! isn't kept for the convolution behind it but computed again, one cheap pass, which saves about a third of the
 //! memory of a residual network.
 
-use super::layer::{Backward, Kind, Task, Then};
-use super::plan::{Plan, reads_own_result};
+use super::forward::Plan;
+use super::{Backward, Kind, Task, Then, reads_own_result};
 use crate::arena::{Source, Span};
-use eyespot_kernels::pointwise::Pointwise;
+use crate::functions::Pointwise;
 
-/// The backward pass.
-pub(super) struct BackwardPlan {
-    pub(super) steps: Vec<Backward>,
-    /// Where the caller's gradient goes; none where nothing learns.
-    pub(super) start: Option<Span>,
-}
-
-/// Plans the backward pass behind `plan`'s forward pass.
-pub(super) fn backward(plan: &mut Plan) -> BackwardPlan {
+/// Plans the backward pass behind `plan`'s forward pass: its steps, and where the loss' gradient goes.
+pub(super) fn plan(plan: &mut Plan) -> (Vec<Backward>, Option<Span>) {
     let output = plan.analysis.output;
     let count = plan.graph.nodes.len();
     let mut planning = Planning {
         again: computed_again(plan),
         rebuilt: vec![None; count],
         gradients: vec![None; count],
-        start_time: plan.forward.len() + 1,
+        start_time: plan.steps.len() + 1,
         steps: Vec::new(),
         plan,
     };
@@ -37,7 +30,7 @@ pub(super) fn backward(plan: &mut Plan) -> BackwardPlan {
     for layer in (0..planning.plan.layers.len()).rev() {
         planning.layer(layer);
     }
-    BackwardPlan { steps: planning.steps, start }
+    (planning.steps, start)
 }
 
 /// Results of batch norms that are computed again when the backward pass needs them: all that can be from results
@@ -88,7 +81,8 @@ impl Planning<'_, '_> {
         if let Some(rebuilt) = self.rebuilt[node] {
             return rebuilt;
         }
-        let place = self.plan.places[node].unwrap_or(Source::Input);
+        let place =
+            self.plan.places[node].expect("the forward pass stored or fused every result that is read");
         let producer = self.plan.producers[node];
         let Some(layer) = producer.filter(|_| self.again[node]) else { return place };
         let flow = self.plan.flows[layer];
@@ -117,7 +111,7 @@ impl Planning<'_, '_> {
         let x_learns = self.plan.learns[flow.x];
         let step = |task, x, y, dx| Backward { layer, task, x, y, d: Some(d), dx };
         match self.plan.layers[layer].kind {
-            Kind::Conv { .. } | Kind::Linear { .. } | Kind::Gaussian { .. } => {
+            Kind::Conv2d { .. } | Kind::Linear { .. } | Kind::Gaussian { .. } => {
                 let x = self.result(flow.x);
                 self.push(step(Task::Weights, Some(x), None, None));
                 if x_learns {
@@ -154,15 +148,16 @@ impl Planning<'_, '_> {
                 self.give(layer, flow.x, d);
             }
             Kind::Add => self.add(layer, d),
-            Kind::Softmax { .. } | Kind::LogSoftmax { .. } if x_learns => {
+            Kind::Softmax | Kind::LogSoftmax if x_learns => {
                 let y = self.result(flow.y);
                 self.input_gradient(layer, flow.x, None, Some(y), d);
             }
-            Kind::LocalResponseNorm(_) if x_learns => {
+            Kind::LocalResponseNorm if x_learns => {
                 let x = self.result(flow.x);
                 self.input_gradient(layer, flow.x, Some(x), None, d);
             }
             _ if x_learns => self.input_gradient(layer, flow.x, None, None, d),
+            // Nothing before it learns.
             _ => {}
         }
     }

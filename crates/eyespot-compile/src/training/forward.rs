@@ -1,26 +1,15 @@
 //! From a graph to the steps of a training program: forward first.
 //!
-//! All times count on one clock: forward steps come first, then the caller's loss, then the backward steps. A result
-//! that a backward step reads lives until then; [`super::backward`] decides which are computed again instead.
+//! A result that a backward step reads lives until then; [`super::backward`] decides which are computed again instead.
 
-use super::layer::{Forward, Kind, Layer, Norm, Then};
-use super::weights::Weights;
-use crate::analysis::{Analysis, Purpose};
+use super::{Flow, Forward, Kind, Layer, Norm, Then, reads_own_result};
+use crate::analysis::{Analysis, Purpose, in_and_out};
 use crate::arena::{Planner, Source, Span};
-use crate::shapes;
-use eyespot_graph::{DeviceError, Graph, Op};
-use eyespot_kernels::conv2d::Conv2dTraining;
-use eyespot_kernels::pool::MaxPool2d;
+use crate::functions::Pointwise;
+use crate::slots::Slots;
+use eyespot_graph::{DeviceError, Graph, Op, ops::BatchNorm2d};
 use std::collections::HashMap;
 use std::ops::Range;
-
-/// Which nodes' results a layer reads and which it computes.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Flow {
-    pub(super) x: usize,
-    pub(super) other: Option<usize>,
-    pub(super) y: usize,
-}
 
 /// The forward pass, and all that planning the backward pass needs.
 pub(super) struct Plan<'a> {
@@ -31,7 +20,7 @@ pub(super) struct Plan<'a> {
     pub(super) layers: Vec<Layer>,
     /// One for each layer.
     pub(super) flows: Vec<Flow>,
-    pub(super) forward: Vec<Forward>,
+    pub(super) steps: Vec<Forward>,
     /// Where each node's result lies; none for those that are never stored.
     pub(super) places: Vec<Option<Source>>,
     /// Which layer computes a node's result.
@@ -48,7 +37,7 @@ pub(super) struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     /// Plans the forward pass of a checked graph.
-    pub(super) fn new(graph: &'a Graph, weights: &'a Weights, batch: usize) -> Result<Self, DeviceError> {
+    pub(super) fn new(graph: &'a Graph, slots: &'a Slots, batch: usize) -> Result<Self, DeviceError> {
         let count = graph.nodes.len();
         let mut planner = Planner::default();
         let mut plan = Self {
@@ -59,13 +48,13 @@ impl<'a> Plan<'a> {
             planner,
             layers: Vec::new(),
             flows: Vec::new(),
-            forward: Vec::new(),
+            steps: Vec::new(),
             places: vec![None; count],
             producers: vec![None; count],
             learns: vec![false; count],
             statistics_len: 0,
             winners_len: 0,
-            tensors: weights.places(),
+            tensors: slots.places(),
             fused: vec![false; count],
         };
         plan.places[0] = Some(Source::Input);
@@ -79,10 +68,10 @@ impl<'a> Plan<'a> {
             // A network that changes nothing still hands out a result of its own.
             _ => {
                 let (flow, y) = (Flow { x: 0, other: None, y: count - 1 }, plan.output);
-                plan.push("output", Kind::Copy, flow, y, 0);
+                plan.push("output", count - 1, Kind::Copy, flow, y, 0);
             }
         }
-        let (output, loss) = (plan.output, plan.forward.len());
+        let (output, loss) = (plan.output, plan.steps.len());
         plan.planner.touch(output, loss);
         Ok(plan)
     }
@@ -91,9 +80,10 @@ impl<'a> Plan<'a> {
         self.planner.buffer(self.graph.nodes[node].shape.elements(), self.batch)
     }
 
-    fn push(&mut self, name: &str, kind: Kind, flow: Flow, y: Span, multiply_adds: u64) {
-        let time = self.forward.len();
-        let place = |node: usize| self.places[node].unwrap_or(Source::Input);
+    fn push(&mut self, name: &str, node: usize, kind: Kind, flow: Flow, y: Span, multiply_adds: u64) {
+        let time = self.steps.len();
+        let place =
+            |node: usize| self.places[node].expect("nodes are taken in order, so what is read was computed");
         let (x, other) = (place(flow.x), flow.other.map(place));
         for span in [x.span(), other.and_then(Source::span), Some(y)].into_iter().flatten() {
             self.planner.touch(span, time);
@@ -104,37 +94,37 @@ impl<'a> Plan<'a> {
             .saturating_add(read)
             .saturating_add(usize::try_from(multiply_adds).unwrap_or(usize::MAX));
         let has_weights =
-            matches!(kind, Kind::Conv { .. } | Kind::Linear { .. } | Kind::Gaussian { .. } | Kind::Norm(_));
+            matches!(kind, Kind::Conv2d { .. } | Kind::Linear { .. } | Kind::Gaussian { .. } | Kind::Norm(_));
         let before = self.learns[flow.x] || flow.other.is_some_and(|other| self.learns[other]);
-        let blocks = matches!(kind, Kind::Pointwise(eyespot_kernels::pointwise::Pointwise::Sgn));
+        let blocks = matches!(kind, Kind::Pointwise(Pointwise::Sgn));
         // Each part of a concatenation adds to what is known of the whole.
         self.learns[flow.y] |= (has_weights || before) && !blocks;
         self.producers[flow.y] = Some(self.layers.len());
         self.places[flow.y] = Some(Source::Arena(y));
-        self.forward.push(Forward { layer: self.layers.len(), x, other, y });
-        self.layers.push(Layer { name: name.to_owned(), kind, multiply_adds, work });
+        self.steps.push(Forward { layer: self.layers.len(), x, other, y });
+        self.layers.push(Layer { name: name.to_owned(), node, kind, multiply_adds, work });
         self.flows.push(flow);
     }
 
     /// Where a tensor of a node lies in its block.
-    fn tensor(&self, node: usize, suffix: &str) -> Range<usize> {
+    fn tensor(&self, node: usize, suffix: &str) -> Result<Range<usize>, DeviceError> {
         let name = format!("{}.{suffix}", self.graph.nodes[node].name);
-        self.tensors.get(name.as_str()).cloned().unwrap_or(0..0)
+        self.tensors.get(name.as_str()).cloned().ok_or(DeviceError::MissingTensor(name))
+    }
+
+    fn bias(&self, node: usize, has_bias: bool) -> Result<Option<Range<usize>>, DeviceError> {
+        if has_bias { self.tensor(node, "bias").map(Some) } else { Ok(None) }
     }
 
     fn node(&mut self, node: usize) -> Result<(), DeviceError> {
         let graph = self.graph;
         let inputs = self.analysis.inputs(graph, node);
-        let shapes = shapes::in_and_out(graph, node);
+        let shapes = in_and_out(graph, node);
         let name = graph.nodes[node].name.as_str();
         let op = &graph.nodes[node].op;
-        let (weight, bias) = (self.tensor(node, "weight"), self.tensor(node, "bias"));
         let kind = match op {
-            Op::Input => return Ok(()),
-            Op::BatchNorm2d(op) => {
-                self.norm(node, inputs[0], op);
-                return Ok(());
-            }
+            Op::Input => unreachable!("only node 0 is an input, and it isn't computed"),
+            Op::BatchNorm2d(op) => return self.norm(node, inputs[0], op),
             Op::Concat => {
                 self.concat(node, &inputs);
                 return Ok(());
@@ -146,7 +136,7 @@ impl<'a> Plan<'a> {
                     let reason = format!("a leaky ReLU with the negative slope {slope} can't be trained");
                     return Err(DeviceError::Unsupported { node: name.to_owned(), reason });
                 }
-                let Some(function) = shapes::pointwise(op) else { return Ok(()) };
+                let function = Pointwise::of(op).expect("these operators are element-wise functions");
                 self.element_wise(node, inputs[0], Kind::Pointwise(function));
                 return Ok(());
             }
@@ -155,40 +145,34 @@ impl<'a> Plan<'a> {
                 return Ok(());
             }
             Op::Conv2d(op) => {
-                let plan = Box::new(Conv2dTraining::new(shapes::conv2d(op, shapes), self.batch));
-                Kind::Conv { plan, weight, bias: op.bias.then_some(bias) }
+                Kind::Conv2d { weight: self.tensor(node, "weight")?, bias: self.bias(node, op.bias)? }
             }
             Op::Linear(op) => {
-                let sizes = (op.in_features, op.out_features);
-                Kind::Linear { sizes, weight, bias: op.bias.then_some(bias) }
+                Kind::Linear { weight: self.tensor(node, "weight")?, bias: self.bias(node, op.bias)? }
             }
-            Op::Softmax => Kind::Softmax { n: shapes.0.channels() },
-            Op::LogSoftmax => Kind::LogSoftmax { n: shapes.0.channels() },
-            Op::MaxPool2d(op) => {
-                if op.kernel.0.saturating_mul(op.kernel.1) > MaxPool2d::MOST_TAPS {
-                    let reason = format!("a pooling window of {:?} is too large to be trained", op.kernel);
-                    return Err(DeviceError::Unsupported { node: name.to_owned(), reason });
-                }
+            Op::Softmax => Kind::Softmax,
+            Op::LogSoftmax => Kind::LogSoftmax,
+            Op::MaxPool2d(_) => {
                 let (start, per_image) = (self.winners_len, shapes.1.elements());
                 self.winners_len = start.saturating_add(per_image.saturating_mul(self.batch));
-                Kind::MaxPool2d { pool: shapes::max_pool2d(op, shapes), start, per_image }
+                Kind::MaxPool2d { start, per_image }
             }
-            Op::AvgPool2d(op) => Kind::AvgPool2d(shapes::avg_pool2d(op, shapes)),
-            Op::AdaptiveAvgPool2d { .. } => Kind::AdaptiveAvgPool2d(shapes::adaptive_avg_pool2d(shapes)),
+            Op::AvgPool2d(_) => Kind::AvgPool2d,
+            Op::AdaptiveAvgPool2d { .. } => Kind::AdaptiveAvgPool2d,
             Op::Add => Kind::Add,
-            Op::PadShortcut(op) => Kind::PadShortcut(shapes::pad_shortcut(op, shapes.0)),
-            Op::Flatten => Kind::Flatten { pixels: shapes.0.pixels(), channels: shapes.0.channels() },
-            Op::Gaussian(op) => Kind::Gaussian { inputs: op.in_features, weight },
-            Op::LocalResponseNorm(op) => Kind::LocalResponseNorm(shapes::local_response_norm(op, shapes.0)),
+            Op::PadShortcut(_) => Kind::PadShortcut,
+            Op::Flatten => Kind::Flatten,
+            Op::Gaussian(_) => Kind::Gaussian { weight: self.tensor(node, "weight")? },
+            Op::LocalResponseNorm(_) => Kind::LocalResponseNorm,
         };
         let y = self.new_span(node);
         let flow = Flow { x: inputs[0], other: inputs.get(1).copied(), y: node };
-        self.push(name, kind, flow, y, op.multiply_adds(shapes.0, shapes.1));
+        self.push(name, node, kind, flow, y, op.multiply_adds(shapes.0, shapes.1));
         Ok(())
     }
 
     /// Batch norm, with the ReLU or the residual sum and ReLU behind it.
-    fn norm(&mut self, node: usize, x: usize, op: &eyespot_graph::ops::BatchNorm2d) {
+    fn norm(&mut self, node: usize, x: usize, op: &BatchNorm2d) -> Result<(), DeviceError> {
         let (then, other, tail) = self.behind_norm(node);
         let channels = op.features;
         let mean = self.statistics_len..self.statistics_len + channels;
@@ -196,10 +180,10 @@ impl<'a> Plan<'a> {
         let inv_std = after_mean..after_mean + channels;
         self.statistics_len = inv_std.end.next_multiple_of(16);
         let norm = Norm {
-            weight: self.tensor(node, "weight"),
-            bias: self.tensor(node, "bias"),
-            running_mean: self.tensor(node, "running_mean"),
-            running_var: self.tensor(node, "running_var"),
+            weight: self.tensor(node, "weight")?,
+            bias: self.tensor(node, "bias")?,
+            running_mean: self.tensor(node, "running_mean")?,
+            running_var: self.tensor(node, "running_var")?,
             mean,
             inv_std,
             eps: op.eps,
@@ -208,7 +192,8 @@ impl<'a> Plan<'a> {
         };
         let y = self.new_span(tail);
         let name = self.graph.nodes[node].name.as_str();
-        self.push(name, Kind::Norm(norm), Flow { x, other, y: tail }, y, 0);
+        self.push(name, node, Kind::Norm(norm), Flow { x, other, y: tail }, y, 0);
+        Ok(())
     }
 
     /// What can be computed in the same pass as a batch norm: what, the other summand, and the last node.
@@ -249,7 +234,7 @@ impl<'a> Plan<'a> {
             _ => self.new_span(node),
         };
         let name = self.graph.nodes[node].name.as_str();
-        self.push(name, kind, Flow { x: input, other: None, y: node }, y, 0);
+        self.push(name, node, kind, Flow { x: input, other: None, y: node }, y, 0);
     }
 
     fn concat(&mut self, node: usize, inputs: &[usize]) {
@@ -260,17 +245,8 @@ impl<'a> Plan<'a> {
         for &x in inputs {
             let channels = self.graph.nodes[x].shape.channels();
             let kind = Kind::Insert { channels, total, offset };
-            self.push(name, kind, Flow { x, other: None, y: node }, y, 0);
+            self.push(name, node, kind, Flow { x, other: None, y: node }, y, 0);
             offset += channels;
         }
-    }
-}
-
-/// Whether a layer's gradient is computed from its result.
-pub(super) fn reads_own_result(kind: &Kind) -> bool {
-    match kind {
-        Kind::Pointwise(_) | Kind::Softmax { .. } | Kind::LogSoftmax { .. } => true,
-        Kind::Norm(norm) => norm.then == Then::AddRelu,
-        _ => false,
     }
 }

@@ -1,0 +1,110 @@
+//! The plan of an inference program.
+
+mod planning;
+
+use crate::arena::{Planner, Source, Span};
+use crate::check::check_graph;
+use crate::functions::{Activation, Pointwise};
+use eyespot_graph::{DeviceError, Graph, Shape};
+
+/// What a step computes. The operator's settings stand in the graph at [`Step::node`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kind {
+    /// Convolution with all that follows it; [`Step::other`] is added before the activation.
+    Conv2d {
+        /// The nodes of the batch norms to be folded into its weights, in order.
+        norms: Vec<usize>,
+        /// What comes last.
+        activation: Activation,
+        /// How many numbers the result's pixels are apart.
+        out_stride: usize,
+    },
+    /// A linear layer.
+    Linear {
+        /// The map whose order in memory its columns have to be put into, where it reads one.
+        map: Option<Shape>,
+        /// What follows.
+        activation: Activation,
+    },
+    /// A batch norm that stands behind no convolution.
+    ScaleShift,
+    /// An element-wise function.
+    Pointwise(Pointwise),
+    /// Softmax over the channels.
+    Softmax,
+    /// Its logarithm.
+    LogSoftmax,
+    /// The largest value of each window.
+    MaxPool2d,
+    /// The mean of each window.
+    AvgPool2d,
+    /// Means over a grid of windows.
+    AdaptiveAvgPool2d,
+    /// The sum with [`Step::other`].
+    Add,
+    /// One part of a concatenation: pixels of `channels` numbers into wider ones of `total`, from `offset` on.
+    Insert {
+        /// Numbers in a pixel of the part.
+        channels: usize,
+        /// Numbers in a pixel of the whole.
+        total: usize,
+        /// Where in the wider pixel the part begins.
+        offset: usize,
+    },
+    /// The CIFAR ResNets' shortcut.
+    PadShortcut,
+    /// From memory order to PyTorch's.
+    Flatten,
+    /// Gaussian units.
+    Gaussian {
+        /// As in [`Kind::Linear`].
+        map: Option<Shape>,
+    },
+    /// Normalisation across channels.
+    LocalResponseNorm,
+    /// The input as it is: a network that changes nothing.
+    Copy,
+}
+
+/// One step: what, on what, where to.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// The layers it computes, joined by `+`.
+    pub name: String,
+    /// The node it computes, the first one where several are fused; for [`Kind::Insert`] the concatenation.
+    pub node: usize,
+    /// What it computes.
+    pub kind: Kind,
+    /// What it reads.
+    pub x: Source,
+    /// The second summand of an addition or of a fused residual sum.
+    pub other: Option<Source>,
+    /// The result; the same span as `x` where an element-wise function works in place.
+    pub y: Span,
+    /// Multiply-adds of one picture.
+    pub multiply_adds: u64,
+    /// Numbers one picture's step writes or multiplies: what decides whether threads are worth while.
+    pub work: usize,
+}
+
+/// The steps, the buffers they use, and where the result lies.
+#[derive(Debug, Clone)]
+pub struct InferencePlan {
+    /// In the order in which they are computed.
+    pub steps: Vec<Step>,
+    /// The buffers of all results; a step's place in `steps` is its time.
+    pub planner: Planner,
+    /// The result of the network.
+    pub output: Span,
+}
+
+impl InferencePlan {
+    /// Plans a program for up to `batch` pictures.
+    ///
+    /// # Errors
+    /// As [`check_graph`].
+    pub fn new(graph: &Graph, batch: usize) -> Result<Self, DeviceError> {
+        check_graph(graph, batch)?;
+        Ok(planning::plan(graph, batch))
+    }
+}
