@@ -167,12 +167,32 @@ OPTIMIZERS = {
 }
 
 
-def curve(network, optimizer_name, schedule_name, steps, clip=None):
+# Factors on the rate and on the weight decay, by tensor; the others have 1 and 1.
+SCALES = {
+    "mlp": {"fc1.weight": [0.1, 1.0], "fc1.bias": [0.1, 0.0], "fc2.bias": [1.0, 0.0]},
+    "cnn": {"conv1.weight": [0.25, 1.0], "bn1.weight": [0.25, 0.0], "bn1.bias": [0.0, 0.0], "fc.weight": [2.0, 3.0]},
+}
+
+
+def groups(model, scales, lr, weight_decay):
+    """PyTorch's parameter groups: one for each tensor."""
+    groups = []
+    for name, parameter in model.named_parameters():
+        rate, decay = scales.get(name, [1.0, 1.0])
+        groups.append({"params": [parameter], "lr": lr * rate, "weight_decay": weight_decay * decay})
+    return groups
+
+
+def curve(network, optimizer_name, schedule_name, steps, clip=None, scaled=False):
     """Full batches of 12 samples; the loss before each step, the weights after the last."""
     model = seed({"mlp": Mlp, "cnn": Cnn, "simple": Simple}[network]())
     x = numbers("pictures", 12, 3, 8, 8) if network == "cnn" else numbers("vectors", 12, 16)
     labels = torch.arange(12) % (2 if network == "simple" else 3)
     optimizer = OPTIMIZERS[optimizer_name](model.parameters())
+    scales = SCALES[network] if scaled else {}
+    if scaled:
+        defaults = optimizer.defaults
+        optimizer = OPTIMIZERS[optimizer_name](groups(model, scales, defaults["lr"], defaults["weight_decay"]))
     schedule = make_schedule(schedule_name, optimizer, steps, 1, 0)
     values = []
     for _ in range(steps):
@@ -194,6 +214,7 @@ def curve(network, optimizer_name, schedule_name, steps, clip=None):
         "optimizer": optimizer_name,
         "schedule": schedule_name,
         "clip": clip,
+        "scales": scales,
         "losses": values,
         "weights": last if network != "cnn" else {n: last[n] for n in ["fc.weight", "bn1.running_mean", "bn2.running_var"]},
     }
@@ -202,6 +223,8 @@ def curve(network, optimizer_name, schedule_name, steps, clip=None):
 def curves():
     cases = [curve("mlp", optimizer, schedule, 8) for optimizer in OPTIMIZERS for schedule in SCHEDULES]
     cases += [curve("cnn", optimizer, "constant", 20) for optimizer in ["momentum", "adamw"]]
+    cases += [curve("mlp", optimizer, "cosine", 8, scaled=True) for optimizer in ["nesterov", "adam", "adamw"]]
+    cases += [curve("cnn", "momentum", "constant", 20, scaled=True)]
     cases += [curve("mlp", "momentum", "constant", 8, clip=0.1), curve("simple", "sgd", "constant", 2000)]
     cases[-1]["losses"] = cases[-1]["losses"][::100]
     return cases

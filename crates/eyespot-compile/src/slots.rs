@@ -3,7 +3,7 @@
 
 use crate::arena::ALIGNMENT;
 use crate::check::tensor;
-use eyespot_graph::{DeviceError, Graph, Params, Tensor};
+use eyespot_graph::{DeviceError, Graph, Params, Tensor, TensorScale, TensorScales};
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -68,6 +68,40 @@ impl Slots {
     /// A block of learned tensors alone, as tensors named `prefix` + name.
     pub fn named_learned(&self, prefix: &str, learned: &[f32]) -> Params {
         self.pick(prefix, |slot| slot.learned, learned, &[])
+    }
+
+    /// The block of learned tensors cut where an optimizer's factors change: ranges in order without gaps, each with the
+    /// factors of its tensors.
+    ///
+    /// # Errors
+    /// As [`eyespot_graph::Training::set_tensor_scales`].
+    pub fn scaled(&self, scales: &TensorScales) -> Result<Vec<(Range<usize>, TensorScale)>, DeviceError> {
+        for (name, scale) in scales {
+            if !self.slots.iter().any(|slot| slot.learned && slot.name == *name) {
+                let text =
+                    format!("`{name}` is no tensor that this network learns, so its rate can't be scaled");
+                return Err(DeviceError::Call(text));
+            }
+            let sound = |factor: f32| factor.is_finite() && factor >= 0.0;
+            if !sound(scale.learning_rate) || !sound(scale.weight_decay) {
+                let TensorScale { learning_rate, weight_decay } = scale;
+                return Err(DeviceError::Call(format!(
+                    "the factors of `{name}` are {learning_rate} and {weight_decay}; they must be numbers from 0 on"
+                )));
+            }
+        }
+        let mut parts: Vec<(Range<usize>, TensorScale)> = Vec::new();
+        let mut learned = self.slots.iter().filter(|slot| slot.learned).peekable();
+        while let Some(slot) = learned.next() {
+            // What lies between two tensors goes with the first: it is zero and stays so.
+            let end = learned.peek().map_or(self.learned_len, |next| next.range.start);
+            let scale = scales.get(&slot.name).copied().unwrap_or_default();
+            match parts.last_mut() {
+                Some((range, last)) if *last == scale => range.end = end,
+                _ => parts.push((slot.range.start..end, scale)),
+            }
+        }
+        Ok(parts)
     }
 
     fn pick(&self, prefix: &str, which: impl Fn(&Slot) -> bool, learned: &[f32], running: &[f32]) -> Params {
@@ -147,6 +181,23 @@ mod tests {
         let mut again = vec![0.0; slots.learned_len];
         slots.fill(EXP_AVG, &state, &mut again, None).unwrap();
         assert_eq!(again, learned);
+        let factors = |learning_rate, weight_decay| TensorScale { learning_rate, weight_decay };
+        let scale = |name: &str, scale| TensorScales::from_iter([(name.to_owned(), scale)]);
+        let all = slots.scaled(&TensorScales::new()).unwrap();
+        assert_eq!(all, [(0..288, factors(1.0, 1.0))]);
+        let one = slots.scaled(&scale("bn.bias", factors(0.5, 0.0))).unwrap();
+        let rest = factors(1.0, 1.0);
+        assert_eq!(one, [(0..16, rest), (16..32, factors(0.5, 0.0)), (32..288, rest)]);
+        for (name, wrong) in [
+            ("bn.running_mean", factors(1.0, 1.0)),
+            ("bias", factors(1.0, 1.0)),
+            ("fc.bias", factors(-1.0, 1.0)),
+            ("fc.bias", factors(1.0, f32::INFINITY)),
+        ] {
+            let refused = slots.scaled(&scale(name, wrong)).unwrap_err().to_string();
+            assert!(refused.contains(name), "{refused}");
+        }
+
         let missing = slots.fill(EMA, &state, &mut again, None);
         assert_eq!(missing, Err(DeviceError::MissingTensor("ema.bn.weight".to_owned())));
     }

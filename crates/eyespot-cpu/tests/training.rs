@@ -7,7 +7,8 @@ use common::{Mode, Tensors, assert_close, interpret, numbers, widen};
 use eyespot_cpu::{Cpu, CpuTraining};
 use eyespot_graph::ops::{AvgPool2d, Conv2d, MaxPool2d};
 use eyespot_graph::{
-    Builder, Device, DeviceError, Graph, Inference, Init, Op, Optimizer, Shape, Training, Update, initialise,
+    Builder, Device, DeviceError, Graph, Inference, Init, Op, Optimizer, Shape, TensorScale, TensorScales,
+    Training, Update, initialise,
 };
 
 const BATCH: usize = 3;
@@ -174,17 +175,22 @@ const OPTIMIZERS: [Optimizer; 3] = [
 fn same_bits_for_any_number_of_threads_and_after_a_resume() {
     let graph = small();
     let params = initialise(&graph, 1);
+    let scale = TensorScale { learning_rate: 0.5, weight_decay: 0.0 };
+    let scales = TensorScales::from_iter([("bn.weight".to_owned(), scale), ("fc.weight".to_owned(), scale)]);
     for optimizer in OPTIMIZERS {
         let straight: Vec<CpuTraining> = (1..=3)
             .map(|threads| {
                 let mut program = Cpu::new(threads).compile_training(&graph, &params, 4, 7).unwrap();
+                program.set_tensor_scales(&scales).unwrap();
                 train(&mut program, optimizer, 0..6);
                 program
             })
             .collect();
         let mut half = Cpu::new(2).compile_training(&graph, &params, 4, 7).unwrap();
+        half.set_tensor_scales(&scales).unwrap();
         train(&mut half, optimizer, 0..3);
         let mut resumed = Cpu::new(1).compile_training(&graph, &half.params(), 4, 7).unwrap();
+        resumed.set_tensor_scales(&scales).unwrap();
         resumed.set_optimizer_state(&half.optimizer_state()).unwrap();
         train(&mut resumed, optimizer, 3..6);
         for program in straight.iter().chain([&resumed]) {
@@ -286,6 +292,9 @@ fn wrong_calls_are_errors() {
     assert!(program.backward(&input, &[0.0; 3]).is_err());
     program.forward(&input, 2, 0).unwrap();
     program.backward(&input, &[0.0; 4]).unwrap();
+    let scale = TensorScale { learning_rate: -1.0, weight_decay: 1.0 };
+    let scales = TensorScales::from_iter([("fc.bias".to_owned(), scale)]);
+    assert!(matches!(program.set_tensor_scales(&scales), Err(DeviceError::Call(_))));
     assert!(program.backward(&input, &[0.0; 4]).is_err(), "a second backward needs a second forward");
     let mut state = program.optimizer_state();
     assert!(state.is_empty());

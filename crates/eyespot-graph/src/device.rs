@@ -3,6 +3,7 @@
 //! The traits stand on the ground floor so that training (above) and a device (beside it) never meet.
 
 use crate::{Graph, GraphError, Params};
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 use thiserror::Error;
@@ -101,6 +102,14 @@ pub trait Training: Send {
     /// One optimizer step with the gradients of the last `backward`.
     fn update(&mut self, update: &Update);
 
+    /// From now on every [`Training::update`] takes its learning rate and weight decay times these factors, tensor by
+    /// tensor; tensors that aren't named have 1 and 1, as all have before the first call. PyTorch's parameter groups.
+    ///
+    /// # Errors
+    /// A name that is no learned tensor of this network, a factor that is negative or not finite; the factors from before
+    /// then stay.
+    fn set_tensor_scales(&mut self, scales: &TensorScales) -> Result<(), DeviceError>;
+
     /// The weights and running statistics as they are now.
     fn params(&self) -> Params;
 
@@ -149,6 +158,24 @@ pub enum Optimizer {
         /// Added to the denominator.
         eps: f32,
     },
+}
+
+/// Factors of learned tensors, by name.
+pub type TensorScales = IndexMap<String, TensorScale>;
+
+/// How one tensor's steps differ from the others'.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct TensorScale {
+    /// Times [`Update::learning_rate`]; with 0 the tensor stays as it is.
+    pub learning_rate: f32,
+    /// Times [`Update::weight_decay`]; 0 for the biases and norms that are usually left out.
+    pub weight_decay: f32,
+}
+
+impl Default for TensorScale {
+    fn default() -> Self {
+        Self { learning_rate: 1.0, weight_decay: 1.0 }
+    }
 }
 
 /// One optimizer step.

@@ -15,7 +15,7 @@ mod shape;
 mod summary;
 pub mod zoo;
 
-pub use device::{Device, DeviceError, Inference, Optimizer, Training, Update};
+pub use device::{Device, DeviceError, Inference, Optimizer, TensorScale, TensorScales, Training, Update};
 pub use error::GraphError;
 pub use graph::{Builder, Graph, Node, NodeId};
 pub use init::{Init, initialise};

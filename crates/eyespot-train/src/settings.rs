@@ -1,7 +1,7 @@
 //! What a run of training is told.
 
 use crate::{Loss, Schedule, TrainError};
-use eyespot_graph::Optimizer;
+use eyespot_graph::{Optimizer, TensorScales};
 use serde::{Deserialize, Serialize};
 
 /// How many images one step of the optimizer sees.
@@ -41,6 +41,10 @@ pub struct Settings {
     pub learning_rate: f64,
     /// λ of the optimizer; default 0.
     pub weight_decay: f64,
+    /// Factors on the learning rate and the weight decay of single tensors, such as lower rates near the input or no decay
+    /// on biases; default 1 and 1 for all.
+    #[serde(skip_serializing_if = "TensorScales::is_empty")]
+    pub tensor_scales: TensorScales,
     /// The learning rate's way; default cosine.
     pub schedule: Schedule,
     /// Epochs of linear warm-up, part of `epochs`; default 0.
@@ -70,6 +74,7 @@ impl Default for Settings {
             optimizer: Optimizer::Sgd { momentum: 0.9, nesterov: false },
             learning_rate: 0.01,
             weight_decay: 0.0,
+            tensor_scales: TensorScales::new(),
             schedule: Schedule::Cosine,
             warmup_epochs: 0.0,
             loss: Loss::CROSS_ENTROPY,

@@ -136,6 +136,9 @@ impl<'a> Run<'a> {
         }
         let start = found.as_ref().map_or(job.params, |checkpoint| &checkpoint.params);
         let mut program = job.device.training(job.graph, start, batch, settings.seed)?;
+        if !settings.tensor_scales.is_empty() {
+            program.set_tensor_scales(&settings.tensor_scales)?;
+        }
         let (state, best) = match found {
             Some(Checkpoint { state, optimizer, best, .. }) => {
                 program.set_optimizer_state(&optimizer)?;

@@ -2,7 +2,9 @@
 //! last weights, from the same start.
 
 use eyespot_cpu::Cpu;
-use eyespot_graph::{Builder, Graph, Op, Optimizer, Params, Shape, Tensor, ops::Conv2d, ops::MaxPool2d};
+use eyespot_graph::{
+    Builder, Graph, Op, Optimizer, Params, Shape, Tensor, TensorScale, ops::Conv2d, ops::MaxPool2d,
+};
 use eyespot_train::{BatchSize, InMemory, Job, Loss, Schedule, Settings, train};
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -13,6 +15,8 @@ struct Curve {
     optimizer: String,
     schedule: String,
     clip: Option<f64>,
+    /// Factors on rate and weight decay, by tensor.
+    scales: HashMap<String, [f32; 2]>,
     losses: Vec<f64>,
     weights: HashMap<String, Vec<f32>>,
 }
@@ -113,6 +117,13 @@ fn settings(curve: &Curve) -> Settings {
         optimizer,
         learning_rate,
         weight_decay,
+        tensor_scales: curve
+            .scales
+            .iter()
+            .map(|(name, &[learning_rate, weight_decay])| {
+                (name.clone(), TensorScale { learning_rate, weight_decay })
+            })
+            .collect(),
         schedule,
         loss: if curve.network == "simple" { Loss::Bce } else { Loss::CROSS_ENTROPY },
         clip_norm: curve.clip,
@@ -123,7 +134,7 @@ fn settings(curve: &Curve) -> Settings {
 #[test]
 fn training_follows_pytorch() {
     let curves: Vec<Curve> = serde_json::from_str(include_str!("data/curves.json")).unwrap();
-    assert_eq!(curves.len(), 24);
+    assert_eq!(curves.len(), 28);
     for curve in &curves {
         let name = format!("{} {} {} {:?}", curve.network, curve.optimizer, curve.schedule, curve.clip);
         let (graph, settings) = (network(&curve.network), settings(curve));

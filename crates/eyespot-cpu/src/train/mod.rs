@@ -8,7 +8,7 @@ use crate::infer::{LayerTime, TOO_SMALL_FOR_THREADS};
 use crate::memory::{Floats, reserve};
 use eyespot_compile::training::{Backward, Forward, Task};
 use eyespot_compile::{Span, TrainingPlan, check, check_call};
-use eyespot_graph::{DeviceError, Graph, Params, Training, Update};
+use eyespot_graph::{DeviceError, Graph, Params, TensorScales, Training, Update};
 use eyespot_kernels::{Threads, batch_norm, optimizer as rules};
 use eyespot_system::{Budget, Reserved};
 use layer::{Draw, Kind, Layer, Memory};
@@ -50,6 +50,7 @@ impl CpuTraining {
     ) -> Result<Self, DeviceError> {
         check(graph, params, batch)?;
         let weights = Weights::new(graph, params)?;
+        let optimizer = OptimizerState::new(&weights);
         let plan = TrainingPlan::new(graph, &weights.slots, batch)?;
         let layout = plan.planner.layout()?;
         let layers: Vec<Layer> = plan
@@ -102,7 +103,7 @@ impl CpuTraining {
             gradient: plan.gradient,
             weights,
             memory,
-            optimizer: OptimizerState::default(),
+            optimizer,
             draw: Draw { seed, step: 0 },
             images: None,
             _reserved: reserved,
@@ -242,9 +243,13 @@ impl Training for CpuTraining {
     }
 
     fn update(&mut self, update: &Update) {
-        let small = self.memory.gradients.len() < TOO_SMALL_FOR_THREADS;
-        let threads = if small { &self.alone } else { &*self.threads };
+        let (alone, all) = (&self.alone, &*self.threads);
+        let threads = |weights| if weights < TOO_SMALL_FOR_THREADS { alone } else { all };
         self.optimizer.update(threads, &mut self.weights, &self.memory.gradients, update);
+    }
+
+    fn set_tensor_scales(&mut self, scales: &TensorScales) -> Result<(), DeviceError> {
+        self.optimizer.set_scales(&self.weights, scales)
     }
 
     fn params(&self) -> Params {
@@ -264,8 +269,7 @@ impl Training for CpuTraining {
     }
 
     fn set_optimizer_state(&mut self, state: &Params) -> Result<(), DeviceError> {
-        self.optimizer = OptimizerState::load(&self.weights, state)?;
-        Ok(())
+        self.optimizer.load(&self.weights, state)
     }
 
     fn memory_bytes(&self) -> usize {

@@ -1,7 +1,8 @@
 //! A device that knows one network: a linear layer, perhaps with a sigmoid behind it.
 
 use eyespot_graph::{
-    Builder, Device, DeviceError, Graph, Inference, Op, Optimizer, Params, Shape, Tensor, Training, Update,
+    Builder, Device, DeviceError, Graph, Inference, Op, Optimizer, Params, Shape, Tensor, TensorScales,
+    Training, Update,
 };
 use eyespot_train::InMemory;
 
@@ -146,6 +147,10 @@ impl Training for Learning {
             *a = &*a * decay + &(&self.layer.weight * (1.0 - decay));
             *b = &*b * decay + &(&self.layer.bias * (1.0 - decay));
         }
+    }
+
+    fn set_tensor_scales(&mut self, _: &TensorScales) -> Result<(), DeviceError> {
+        Err(DeviceError::Call("the plain device steps all tensors alike".to_owned()))
     }
 
     fn params(&self) -> Params {

@@ -5,7 +5,7 @@ use crate::options::*;
 use crate::{Error, TrainingOptions};
 use eyespot_data::features::{Features, UnknownFeature};
 use eyespot_data::{Dataset, Layout, Transform};
-use eyespot_graph::{Optimizer, zoo};
+use eyespot_graph::{Optimizer, TensorScales, zoo};
 use eyespot_system::{printable, printable_path};
 use eyespot_train::{Loss, Schedule, Settings};
 use std::path::PathBuf;
@@ -199,6 +199,7 @@ pub(super) fn settings(o: &TrainingOptions, loss: Loss) -> Settings {
         },
         learning_rate: o.lr.unwrap_or(defaults.learning_rate),
         weight_decay: o.weight_decay.unwrap_or(0.0),
+        tensor_scales: TensorScales::new(),
         schedule: match o.schedule {
             Some(ScheduleKind::Constant) => Schedule::Constant,
             Some(ScheduleKind::Step) => Schedule::Step { epochs: epochs.div_ceil(3), gamma: 0.1 },
