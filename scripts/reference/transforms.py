@@ -74,6 +74,9 @@ def changes():
         "grey": F.rgb_to_grayscale(small, 3),
         "hflip": F.hflip(small),
         "vflip": F.vflip(small),
+        # RandomCrop pads by 5 on each side and cuts out from row 2 (5 - 3) and column 7 (5 + 2) on, or row 9, column 1.
+        "shift 3 -2": F.crop(F.pad(small, 5), 2, 7, small.height, small.width),
+        "shift -4 4": F.crop(F.pad(small, 5), 9, 1, small.height, small.width),
         "blur 9 1.5": F.gaussian_blur(small, [9, 9], [1.5, 1.5]),
         "rotate 20": F.rotate(small, 20, bilinear),
         "rotate -75": F.rotate(small, -75, bilinear),

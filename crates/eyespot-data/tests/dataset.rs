@@ -253,7 +253,7 @@ fn batches_come_in_order_whatever_the_threads() {
     let order = shuffled(50, 3, 1);
     let run = |threads| {
         let mut options = options(threads);
-        (options.augment, options.classes) = (Augment::preset("strong").unwrap(), 2);
+        (options.augment, options.classes) = (Augment::preset("strong", 224).unwrap(), 2);
         Loader::new(&data.train, order.clone(), options).unwrap().map(Result::unwrap).collect::<Vec<_>>()
     };
     let one = run(1);

@@ -1,6 +1,7 @@
 //! Everything a training run can be told, as it stands in `config.toml`.
 
 use crate::{Error, Range, bounds};
+use eyespot_data::Augment;
 use eyespot_system::{printable, printable_lines};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::path::PathBuf;
@@ -88,15 +89,17 @@ pub enum Balance {
 }
 
 /// How much pictures are changed at random while learning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AugmentKind {
     /// Not at all.
     None,
-    /// Crops and flips; digits of IDX files are moved, scaled and turned a little instead.
+    /// Crops and flips; networks that see 64 pixels or fewer move pictures in place of cutting; digits of IDX files are
+    /// moved, scaled and turned a little instead.
     Light,
     /// Also perspective, grey, blur, erased parts, and pictures mixed.
     Strong,
+    /// A list of presets and operations with their strengths, such as `flip,shift=4,mixup=0.2`; see [`Augment::parse`].
+    Operations(String),
 }
 
 /// How a picture is fitted to the network's square.
@@ -314,6 +317,40 @@ impl std::str::FromStr for Freeze {
                 "`{}` can't be frozen; it is `backbone`, `none` or `until:LAYER`",
                 printable(text)
             )),
+        }
+    }
+}
+
+impl Serialize for AugmentKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(match self {
+            Self::None => "none",
+            Self::Light => "light",
+            Self::Strong => "strong",
+            Self::Operations(text) => text,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for AugmentKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        word(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+impl std::str::FromStr for AugmentKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "none" => Ok(Self::None),
+            "light" => Ok(Self::Light),
+            "strong" => Ok(Self::Strong),
+            // The side decides no more than strengths that aren't given.
+            _ => match Augment::parse(text, Augment::SMALL) {
+                Ok(_) => Ok(Self::Operations(text.to_owned())),
+                Err(error) => Err(error.to_string()),
+            },
         }
     }
 }

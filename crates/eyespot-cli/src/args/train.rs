@@ -2,7 +2,7 @@
 
 use super::{TransformArgs, number, whole};
 use clap::Args;
-use eyespot::Bounds;
+use eyespot::{AugmentKind, Bounds};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -84,8 +84,9 @@ pub struct TrainArgs {
     #[arg(long, value_parser = ["none", "weights", "sampler"], help_heading = "Learning")]
     pub balance: Option<String>,
 
-    /// Change photos at random while learning [default: light; none on frozen features]
-    #[arg(long, value_parser = ["none", "light", "strong"], help_heading = "Pictures")]
+    /// Change photos at random while learning: none, light, strong, digits, or operations with their strengths, such as
+    /// flip,shift=4,crop=0.5..1,color=0.2,erase=0.25,mixup=0.2 [default: light; none on frozen features]
+    #[arg(long, value_name = "PRESET|OPERATIONS", value_parser = augment, help_heading = "Pictures")]
     pub augment: Option<String>,
     /// Augmented versions of each photo whose frozen features are computed [default: 4 with --augment, else 1]
     #[arg(long, value_name = "N", value_parser = whole::<u64>("views"), help_heading = "Pictures")]
@@ -125,6 +126,10 @@ pub struct TrainArgs {
 pub enum BatchSizeArg {
     Images(u64),
     Full(String),
+}
+
+fn augment(text: &str) -> Result<String, String> {
+    text.parse::<AugmentKind>().map(|_| text.to_owned())
 }
 
 fn batch_size(text: &str) -> Result<BatchSizeArg, String> {

@@ -31,6 +31,31 @@ pub(super) fn random_part(crop: &ResizedCrop, width: u32, height: u32, random: &
     [(width - part_width) / 2, (height - part_height) / 2, part_width, part_height]
 }
 
+/// Moves a picture; what comes in is black.
+pub(super) fn shift(width: usize, pixels: &mut [u8], down: isize, right: isize) {
+    let row = width * 3;
+    let moved = (down.unsigned_abs() * row).min(pixels.len());
+    let kept = pixels.len() - moved;
+    if down >= 0 {
+        pixels.copy_within(..kept, moved);
+        pixels[..moved].fill(0);
+    } else {
+        pixels.copy_within(moved.., 0);
+        pixels[kept..].fill(0);
+    }
+    let moved = (right.unsigned_abs() * 3).min(row);
+    for row in pixels.chunks_exact_mut(row) {
+        let kept = row.len() - moved;
+        if right >= 0 {
+            row.copy_within(..kept, moved);
+            row[..moved].fill(0);
+        } else {
+            row.copy_within(moved.., 0);
+            row[kept..].fill(0);
+        }
+    }
+}
+
 pub(super) fn flip_horizontally(width: usize, pixels: &mut [u8]) {
     for row in pixels.chunks_exact_mut(width * 3) {
         for left in 0..width / 2 {

@@ -92,7 +92,7 @@ fn changes_agree_with_torchvision() {
     let (height, width) = (30, 40);
     let corners = [[3.0, 2.0], [35.0, 4.0], [37.0, 26.0], [1.0, 27.0]];
     type Change<'a> = (&'a str, u8, &'a dyn Fn(&mut [u8]));
-    let changes: [Change; 15] = [
+    let changes: [Change; 17] = [
         ("brightness 0.6", 0, &|p| color::brighten(p, 0.6)),
         ("brightness 1.4", 0, &|p| color::brighten(p, 1.4)),
         ("contrast 0.5", 0, &|p| color::contrast_by(p, 0.5)),
@@ -104,6 +104,8 @@ fn changes_agree_with_torchvision() {
         ("grey", 0, &|p| color::saturate(p, 0.0)),
         ("hflip", 0, &|p| geometry::flip_horizontally(width, p)),
         ("vflip", 0, &|p| geometry::flip_vertically(width, p)),
+        ("shift 3 -2", 0, &|p| geometry::shift(width, p, 3, -2)),
+        ("shift -4 4", 0, &|p| geometry::shift(width, p, -4, 4)),
         ("blur 9 1.5", 1, &|p| color::blur(height, width, p, 9, 1.5)),
         ("rotate 20", 1, &|p| geometry::rotate(height, width, p, 20.0)),
         ("rotate -75", 1, &|p| geometry::rotate(height, width, p, -75.0)),
@@ -131,8 +133,8 @@ fn presets_are_sound_and_repeatable() {
         augment.apply(&source, &transform, key, &mut out).unwrap();
         out
     };
-    for name in Augment::PRESETS {
-        let augment = Augment::preset(name).unwrap();
+    for (name, side) in Augment::PRESETS.into_iter().flat_map(|name| [(name, 224), (name, 32)]) {
+        let augment = Augment::preset(name, side).unwrap();
         augment.validate().unwrap();
         let text = serde_json::to_string(&augment).unwrap();
         assert_eq!(serde_json::from_str::<Augment>(&text).unwrap(), augment);
@@ -146,7 +148,7 @@ fn presets_are_sound_and_repeatable() {
     let mut plain = vec![0.0; transform.len()];
     transform.apply(&source, &mut plain).unwrap();
     assert_eq!(plain, render(&Augment::default(), (1, 2, 3)), "no augmentation is the transform itself");
-    assert!(Augment::preset("wild").unwrap_err().to_string().contains("none, light, strong, digits"));
+    assert!(Augment::preset("wild", 224).unwrap_err().to_string().contains("none, light, strong, digits"));
 }
 
 #[test]
@@ -166,6 +168,60 @@ fn settings_out_of_range_are_refused_by_name() {
     ];
     for (name, augment) in wrong {
         assert!(augment.validate().unwrap_err().to_string().contains(name));
+    }
+}
+
+/// What is written is what is set, and a mistake is named with what is known.
+#[test]
+fn operations_are_read_as_they_are_written() {
+    let none = Augment::default;
+    let crop = |scale| Some(ResizedCrop { scale, ..ResizedCrop::default() });
+    let color = |x| ColorJitter { brightness: x, contrast: x, saturation: x, hue: x / 4.0 };
+    let cases = [
+        ("none", 224, none()),
+        ("flip", 224, Augment { horizontal_flip: 0.5, ..none() }),
+        ("shift", 40, Augment { shift: 5, ..none() }),
+        ("light", 32, Augment { shift: 4, horizontal_flip: 0.5, ..none() }),
+        ("light", 224, Augment { resized_crop: crop((0.35, 1.0)), horizontal_flip: 0.5, ..none() }),
+        (
+            " light , vflip = 0.1, mixup",
+            32,
+            Augment { shift: 4, horizontal_flip: 0.5, vertical_flip: 0.1, mixup: 0.2, ..none() },
+        ),
+        ("mixup,none,rotate=3", 224, Augment { rotation: 3.0, ..none() }),
+        (
+            "flip=1,shift=4,crop=0.5..1,color=0.2,erase=0.25,grey=0.5,cutmix",
+            224,
+            Augment {
+                horizontal_flip: 1.0,
+                shift: 4,
+                resized_crop: crop((0.5, 1.0)),
+                jitter: Some(color(0.2)),
+                erasing: Some(Erasing { p: 0.25, ..Erasing::default() }),
+                grey: 0.5,
+                cutmix: 1.0,
+                ..none()
+            },
+        ),
+    ];
+    for (text, side, expected) in cases {
+        assert_eq!(Augment::parse(text, side).unwrap(), expected, "{text}");
+    }
+    for (text, named) in [
+        ("flipp", "operations: flip, vflip, shift"),
+        ("light,", "``"),
+        ("light=3", "`light`"),
+        ("shift=1.5", "pixels"),
+        ("shift=9000", "shift"),
+        ("crop=0.5", "smallest..largest"),
+        ("crop=1..0.5", "resized_crop.scale"),
+        ("flip=2", "horizontal_flip"),
+        ("mixup=x", "`x`"),
+        ("mixup=nan", "`nan`"),
+        ("blur=-1", "blur.p"),
+    ] {
+        let refused = Augment::parse(text, 224).unwrap_err().to_string();
+        assert!(refused.contains(named), "{text}: {refused}");
     }
 }
 

@@ -67,7 +67,7 @@ pub(super) fn features(o: &TrainingOptions) -> Result<Option<Features>, Error> {
     let features: Features = names.parse().map_err(|e: UnknownFeature| Error::Usage(e.to_string()))?;
     let model = o.model.as_deref().unwrap_or("linear");
     let frozen = o.freeze.as_ref().is_some_and(|freeze| *freeze != Freeze::None);
-    let augmented = o.augment.is_some_and(|augment| augment != AugmentKind::None);
+    let augmented = o.augment.as_ref().is_some_and(|augment| *augment != AugmentKind::None);
     let framed = o.resize.is_some() || o.crop.is_some() || o.mean.is_some() || o.std.is_some();
     let why = if !matches!(model, "linear" | "mlp") {
         format!(
@@ -155,8 +155,8 @@ pub(super) fn resolve(
     o.warmup.get_or_insert(0.0);
     o.balance.get_or_insert(Balance::None);
     let plain = on_features || traditional;
-    let augment = *o.augment.get_or_insert(if plain { AugmentKind::None } else { AugmentKind::Light });
-    o.views.get_or_insert(if augment == AugmentKind::None { 1 } else { 4 });
+    let augment = o.augment.get_or_insert(if plain { AugmentKind::None } else { AugmentKind::Light });
+    o.views.get_or_insert(if *augment == AugmentKind::None { 1 } else { 4 });
     o.strict.get_or_insert(false);
     o.seed.get_or_insert(0);
     o.threads.get_or_insert(0);

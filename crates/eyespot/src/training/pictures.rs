@@ -107,12 +107,14 @@ pub(super) fn sources(context: &Context<'_>) -> Result<Sources, Error> {
 
 /// How training photos are changed at random.
 pub(super) fn augmentation(context: &Context<'_>) -> Result<Augment, Error> {
-    let name = match context.options.augment {
+    let side = context.plan.transform.crop.0;
+    let name = match &context.options.augment {
         // A mirrored 3 is no 3.
         Some(AugmentKind::Light) if context.dataset.layout == Layout::Idx => "digits",
         Some(AugmentKind::Light) => "light",
         Some(AugmentKind::Strong) => "strong",
         Some(AugmentKind::None) | None => "none",
+        Some(AugmentKind::Operations(text)) => text,
     };
-    Ok(Augment::preset(name)?)
+    Ok(Augment::parse(name, side)?)
 }
