@@ -1,7 +1,7 @@
 //! Training as a person sees it: a bar where stderr is a terminal, a line per epoch everywhere.
 
 use crate::output;
-use eyespot::{BatchDone, Beginning, EpochRecord, Listener};
+use eyespot::{BatchDone, Beginning, EpochRecord, Listener, Phase};
 use eyespot_system::{printable, printable_path};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Instant;
@@ -97,6 +97,12 @@ impl Listener for Progress {
 
     fn notice(&mut self, text: &str) {
         self.bar.suspend(|| output::warning(text));
+    }
+
+    fn phase(&mut self, p: &Phase<'_>) {
+        let cost = p.seconds.map(|s| format!(", about {}", duration(s))).unwrap_or_default();
+        self.say(&format!("phase {}/{}  {}{cost}", p.number, p.of, p.what));
+        self.began = Instant::now();
     }
 
     fn features(&mut self, what: &str, done: usize, all: usize) {

@@ -21,14 +21,16 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
 
 fn summary(t: &Trained, seconds: f64) -> String {
     let folder = printable_path(&t.folder);
+    let from = match t.best_epoch {
+        0 => format!("from the frozen backbone: none of {} epochs with all layers was better", t.epochs),
+        best => format!("from epoch {best} of {}", t.epochs),
+    };
     let result = match &t.validation {
         Some(m) => format!(
-            "validation accuracy {:.1} % ({} of {} photos), from epoch {} of {}",
+            "validation accuracy {:.1} % ({} of {} photos), {from}",
             100.0 * m.accuracy,
             (m.accuracy * m.images as f64).round(),
             m.images,
-            t.best_epoch,
-            t.epochs
         ),
         None => format!("trained for {} epochs; there were no photos to validate by", t.epochs),
     };

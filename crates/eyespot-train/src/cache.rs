@@ -37,6 +37,16 @@ pub struct Frozen<'a> {
     pub views: u32,
 }
 
+impl Frozen<'_> {
+    /// What features are of, as a hash: everything here but the device and the number of views.
+    ///
+    /// # Errors
+    /// A network that can't be written down.
+    pub fn key(self) -> Result<String, TrainError> {
+        key(self)
+    }
+}
+
 /// Features and where they came from.
 #[derive(Debug, Clone)]
 pub struct Features {

@@ -6,14 +6,14 @@ use eyespot_graph::Inference;
 /// Hands on a source's pictures as the features a frozen program makes of them, batch by batch, for where they
 /// are too many or too varied to be kept.
 pub struct FrozenSource<'a> {
-    source: &'a mut dyn Source,
+    source: Box<dyn Source + 'a>,
     program: Box<dyn Inference>,
     features: usize,
 }
 
 impl<'a> FrozenSource<'a> {
     /// `features` is the length of the program's answer for one picture.
-    pub fn new(source: &'a mut dyn Source, program: Box<dyn Inference>, features: usize) -> Self {
+    pub fn new(source: Box<dyn Source + 'a>, program: Box<dyn Inference>, features: usize) -> Self {
         Self { source, program, features }
     }
 }

@@ -37,4 +37,4 @@ pub use observer::{BatchDone, EpochRecord, Observer};
 pub use schedule::{Schedule, Steps};
 pub use settings::{Balance, BatchSize, Settings};
 pub use source::{Batch, InMemory, Source, Visit};
-pub use trainer::{Job, Outcome, evaluate, train};
+pub use trainer::{Job, Outcome, Start, evaluate, train};

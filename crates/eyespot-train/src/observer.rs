@@ -24,7 +24,7 @@ pub struct BatchDone {
 /// After an epoch that is recorded; a line of `metrics.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EpochRecord {
-    /// The epoch, counted from 1.
+    /// The epoch, counted from 1; 0 for starting weights that count.
     pub epoch: u64,
     /// The learning rate of its last step.
     pub learning_rate: f64,

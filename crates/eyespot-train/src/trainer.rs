@@ -27,6 +27,17 @@ pub struct Job<'a> {
     pub validation: Option<&'a mut dyn Source>,
     /// Where checkpoints and metrics go.
     pub run: Option<&'a RunFolder<'a>>,
+    /// Given, the starting weights count as epoch 0: they are validated first, and kept where no epoch is better.
+    pub start: Option<Start>,
+}
+
+/// What starting weights make of the training images.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Start {
+    /// The mean loss.
+    pub loss: f64,
+    /// The share that is right.
+    pub accuracy: f64,
 }
 
 /// What came out of training.
@@ -35,7 +46,7 @@ pub struct Outcome {
     /// The weights with the best validation (accuracy, then loss), or the last ones where nothing was validated;
     /// the moving average where one was asked for.
     pub params: Params,
-    /// The epoch they are from, counted from 1.
+    /// The epoch they are from, counted from 1; 0 for the starting weights ([`Job::start`]).
     pub best_epoch: u64,
     /// How many epochs were trained.
     pub epochs: u64,
@@ -172,13 +183,17 @@ impl<'a> Run<'a> {
     fn finish(mut self, observer: &mut dyn Observer) -> Result<Outcome, TrainError> {
         let epochs = self.job.settings.epochs;
         let mut order = Vec::new();
+        if let (Some(start), true) = (self.job.start, self.state.history.is_empty()) {
+            self.record(start, observer)?;
+        }
         while self.state.epochs_done < epochs && !self.state.stopped_early {
             let epoch = self.state.epochs_done;
             let recorded = (epoch + 1).is_multiple_of(self.job.settings.record_every) || epoch + 1 == epochs;
             let tally = self.epoch(epoch, recorded, &mut order, observer)?;
             self.state.epochs_done = epoch + 1;
             if recorded {
-                self.record(tally, observer)?;
+                let done = Start { loss: tally.loss(), accuracy: tally.accuracy() };
+                self.record(done, observer)?;
             }
         }
         // Weights come back from a checkpoint in the file's order; the network's is the one to give on.
@@ -188,7 +203,7 @@ impl<'a> Run<'a> {
             specs.iter().filter_map(|(name, _)| Some((name.clone(), found.remove(name)?))).collect();
         params
             .extend(found.iter().map(|(name, tensor)| (name.to_owned(), tensor.clone())).collect::<Vec<_>>());
-        let validated = self.state.best_epoch > 0;
+        let validated = self.state.best_score.is_some();
         Ok(Outcome {
             params,
             best_epoch: if validated { self.state.best_epoch } else { self.state.epochs_done },
@@ -251,13 +266,13 @@ impl<'a> Run<'a> {
     }
 
     /// After an epoch: validation, the best, patience, the record, perhaps a checkpoint.
-    fn record(&mut self, tally: Tally, observer: &mut dyn Observer) -> Result<(), TrainError> {
+    fn record(&mut self, done: Start, observer: &mut dyn Observer) -> Result<(), TrainError> {
         let (settings, epoch) = (self.job.settings, self.state.epochs_done);
         let current = self.current();
         // Statistics of batch norm can overflow while the loss looks sound.
         if let Some((name, _)) = current.iter().find(|(_, t)| t.iter().any(|x| !x.is_finite())) {
             let what = format!("`{name}` came to hold numbers that are not finite");
-            return Err(self.stepper.diverged(what, epoch - 1, self.steps.per_epoch - 1));
+            return Err(self.stepper.diverged(what, epoch.saturating_sub(1), self.steps.per_epoch - 1));
         }
         let mut evaluation = None;
         if let Some(source) = self.job.validation.as_deref_mut() {
@@ -274,7 +289,7 @@ impl<'a> Run<'a> {
             let (scores, labels) = scores(&mut **program, source)?;
             if scores.iter().any(|score| !score.is_finite()) {
                 let what = "scores of validation images became not finite".to_owned();
-                return Err(self.stepper.diverged(what, epoch - 1, self.steps.per_epoch - 1));
+                return Err(self.stepper.diverged(what, epoch.saturating_sub(1), self.steps.per_epoch - 1));
             }
             let outputs = self.job.graph.output_shape().elements();
             evaluation = Some(Metrics::new(&settings.loss, &scores, outputs, &labels)?);
@@ -297,8 +312,8 @@ impl<'a> Run<'a> {
         let record = EpochRecord {
             epoch,
             learning_rate: self.stepper.learning_rate,
-            loss: tally.loss(),
-            accuracy: tally.accuracy(),
+            loss: done.loss,
+            accuracy: done.accuracy,
             val_loss: evaluation.as_ref().map(|evaluation| evaluation.loss),
             val_accuracy: evaluation.as_ref().map(|evaluation| evaluation.accuracy),
             best,

@@ -100,12 +100,12 @@ fn a_picture_that_changes_while_it_is_read_is_not_kept() {
 fn a_frozen_source_hands_on_features() {
     let graph = graph(INPUTS, 4, false);
     let params = initialise(&graph, 1);
-    let mut source = clouds(11, 0);
+    let source = clouds(11, 0);
     let pictures = source.whole().unwrap().inputs.to_vec();
     let mut program = eyespot_graph::Device::inference(&Plain, &graph, &params, 11).unwrap();
     let all = program.run(&pictures, 11).unwrap().to_vec();
     let small = eyespot_graph::Device::inference(&Plain, &graph, &params, 2).unwrap();
-    let mut frozen = FrozenSource::new(&mut source, small, 4);
+    let mut frozen = FrozenSource::new(Box::new(source), small, 4);
     let mut seen = Vec::new();
     let order: Vec<usize> = (0..11).collect();
     let mut take = |batch: Batch<'_>| {

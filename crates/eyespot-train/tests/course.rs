@@ -67,6 +67,7 @@ fn full_batches(graph: &Graph) -> Vec<f64> {
         train: &mut InMemory::new(grey, labels, SIDE * SIDE, 1).unwrap(),
         validation: None,
         run: None,
+        start: None,
     };
     let outcome = train(job, &mut ()).unwrap();
     outcome.history.iter().map(|record| record.loss).collect()
@@ -175,6 +176,7 @@ fn resnet50_transfer() {
         train: &mut InOrder(InMemory::new(features, labels, 2048, 1).unwrap()),
         validation: None,
         run: None,
+        start: None,
     };
     let mut steps = Steps(Vec::new());
     train(job, &mut steps).unwrap();

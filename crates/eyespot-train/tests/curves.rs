@@ -151,6 +151,7 @@ fn training_follows_pytorch() {
             train: &mut samples,
             validation: None,
             run: None,
+            start: None,
         };
         let outcome = train(job, &mut ()).unwrap();
         let every = settings.epochs as usize / curve.losses.len();
@@ -186,6 +187,7 @@ fn the_number_of_threads_changes_no_bit() {
             train: &mut samples,
             validation: None,
             run: None,
+            start: None,
         };
         train(job, &mut ()).unwrap().params
     });

@@ -88,7 +88,17 @@ fn run(
     let classes = graph.output_shape().elements().max(2);
     let classes: Vec<String> = (0..classes).map(|class| format!("kind-{class}")).collect();
     let validation = validation.map(|source| source as &mut dyn Source);
-    let job = Job { device: &Plain, graph, params, classes: &classes, settings, train, validation, run };
+    let job = Job {
+        device: &Plain,
+        graph,
+        params,
+        classes: &classes,
+        settings,
+        train,
+        validation,
+        run,
+        start: None,
+    };
     eyespot_train::train(job, told)
 }
 
@@ -317,6 +327,61 @@ fn patience_stops_and_the_best_weights_are_kept() {
     let again = evaluate(&Plain, &graph, &outcome.params, &settings.loss, &mut val, 7).unwrap();
     assert_eq!((Some(again.accuracy), best.best), (best.val_accuracy, true));
     assert!(outcome.history.iter().all(|e| e.val_accuracy <= best.val_accuracy));
+}
+
+/// Starting weights that count are epoch 0, and stay where every epoch makes them worse; also after a kill.
+#[test]
+fn starting_weights_are_never_made_worse() {
+    let graph = graph(INPUTS, 3, false);
+    let fresh = initialise(&graph, 1);
+    let good = Settings { epochs: 30, ..settings() };
+    let (mut train, mut val) = (clouds(43, 0), clouds(20, 9));
+    let told = &mut Told::default();
+    let start = run(&graph, &fresh, &good, &mut train, Some(&mut val), None, told).unwrap().params;
+    let before = evaluate(&Plain, &graph, &start, &good.loss, &mut val, 7).unwrap();
+
+    // Labels that are all wrong teach nothing of use.
+    let misled = || {
+        let right = clouds(43, 0);
+        let labels = right.labels().iter().map(|label| (label + 1) % 3).collect();
+        InMemory::new(right.inputs().to_vec(), labels, INPUTS, 1).unwrap()
+    };
+    let settings =
+        Settings { ema_decay: None, schedule: Schedule::Constant, warmup_epochs: 0.0, ..settings() };
+    let classes: Vec<String> = ["a", "b", "c"].map(str::to_owned).to_vec();
+    let folder = tempfile::tempdir().unwrap();
+    let mut go = |name: &str, resume: bool, train: &mut dyn Source| {
+        let owned = OwnedFolder::claim(&folder.path().join(name), RunFolder::PURPOSE).unwrap();
+        let run = if resume { RunFolder::resume(&owned) } else { RunFolder::new(&owned) };
+        let job = Job {
+            device: &Plain,
+            graph: &graph,
+            params: &start,
+            classes: &classes,
+            settings: &settings,
+            train,
+            validation: Some(&mut val),
+            run: Some(&run.interval(Duration::ZERO)),
+            start: Some(Start { loss: 0.25, accuracy: 0.875 }),
+        };
+        let outcome = eyespot_train::train(job, &mut ());
+        (outcome, std::fs::read_to_string(folder.path().join(name).join("metrics.jsonl")).unwrap())
+    };
+    let (whole, lines) = go("whole", false, &mut misled());
+    let whole = whole.unwrap();
+    let mut killed = Killed { inner: misled(), at_epoch: 2, at_batch: 1 };
+    go("killed", false, &mut killed).0.unwrap_err();
+    let (resumed, resumed_lines) = go("killed", true, &mut misled());
+    let resumed = resumed.unwrap();
+    for outcome in [&whole, &resumed] {
+        assert_eq!((outcome.best_epoch, outcome.epochs, outcome.history.len()), (0, 7, 8));
+        assert_eq!(outcome.params, start);
+        let first = &outcome.history[0];
+        assert_eq!((first.epoch, first.loss, first.accuracy, first.best), (0, 0.25, 0.875, true));
+        assert_eq!((first.val_accuracy, first.val_loss), (Some(before.accuracy), Some(before.loss)));
+        assert!(outcome.history[1..].iter().all(|record| !record.best));
+    }
+    assert_eq!((lines.lines().count(), resumed_lines.lines().count()), (8, 8));
 }
 
 /// Nothing gets better after the first validation, at epoch 5: the first one that is 8 epochs or more behind it is that

@@ -70,6 +70,7 @@ fn learn(network: &str, data: &Data, epochs: u64) -> anyhow::Result<Vec<(f64, f6
         train: &mut data.seen.source()?,
         validation: Some(&mut data.new.source()?),
         run: None,
+        start: None,
     };
     println!("{network} on {} pictures of {SIDE} × {SIDE} pixels, {} classes", data.seen.len(), classes);
     let start = Instant::now();

@@ -96,7 +96,17 @@ fn learn(
 ) -> anyhow::Result<Params> {
     let train_on: &mut InMemory = &mut pictures.source()?;
     let classes = &["label 0", "label 1"].map(String::from);
-    let job = Job { device, graph, params, classes, settings, train: train_on, validation: None, run: None };
+    let job = Job {
+        device,
+        graph,
+        params,
+        classes,
+        settings,
+        train: train_on,
+        validation: None,
+        run: None,
+        start: None,
+    };
     Ok(train(job, observer)?.params)
 }
 

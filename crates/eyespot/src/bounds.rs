@@ -32,6 +32,7 @@ impl Bounds {
             "lr" => Number(1e-12, 1e9),
             "momentum" => Number(0.0, 0.9999),
             "weight-decay" => Number(0.0, 1000.0),
+            "layer-decay" => Number(0.01, 1.0),
             "warmup" => Number(0.0, 1e9),
             "label-smoothing" => Number(0.0, 0.99),
             "clip" => Number(1e-9, 1e9),
@@ -114,6 +115,6 @@ mod tests {
             }
             seen += 1;
         }
-        assert_eq!(seen, 18);
+        assert_eq!(seen, 19);
     }
 }

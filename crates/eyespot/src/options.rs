@@ -137,6 +137,9 @@ pub struct TrainingOptions {
     pub weights: Option<PathBuf>,
     /// What keeps its weights; default the backbone where weights are given, else nothing.
     pub freeze: Option<Freeze>,
+    /// Fine-tuning in two phases: a head on the frozen backbone first, then all layers that aren't frozen; default where
+    /// weights are given and the backbone isn't frozen.
+    pub fine_tune: Option<bool>,
     /// Layers put on the backbone; default linear where a backbone is frozen, else the network's own.
     pub head: Option<Head>,
     /// Passes over the photos.
@@ -151,6 +154,8 @@ pub struct TrainingOptions {
     pub momentum: Option<f32>,
     /// Weight decay.
     pub weight_decay: Option<f64>,
+    /// Each block of layers learns at this share of the rate of the block behind it; default 1, less in fine-tuning.
+    pub layer_decay: Option<f64>,
     /// Nesterov's variant of SGD; default false.
     pub nesterov: Option<bool>,
     /// The schedule; default cosine.
@@ -245,12 +250,13 @@ impl TrainingOptions {
     }
 
     /// The names of all settings, as in TOML and on the command line.
-    pub const KEYS: [&'static str; 35] = [
+    pub const KEYS: [&'static str; 37] = [
         "data",
         "model",
         "features",
         "weights",
         "freeze",
+        "fine-tune",
         "head",
         "epochs",
         "batch-size",
@@ -258,6 +264,7 @@ impl TrainingOptions {
         "optimizer",
         "momentum",
         "weight-decay",
+        "layer-decay",
         "nesterov",
         "schedule",
         "warmup",

@@ -32,6 +32,11 @@ pub struct TrainArgs {
     /// What keeps its weights: backbone, none, or until:LAYER [default: backbone with --weights, else none]
     #[arg(long, value_name = "WHAT", help_heading = "Network")]
     pub freeze: Option<String>,
+    /// Pretrained weights learn on: first a head on the frozen backbone, then all layers (or those behind --freeze
+    /// until:LAYER) slowly from there; never worse on the validation photos than the frozen backbone
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          help_heading = "Network")]
+    pub fine_tune: Option<bool>,
     /// The layers that tell the classes apart [default: linear on a backbone, else the network's own]
     #[arg(long, value_parser = ["linear", "mlp"], help_heading = "Network")]
     pub head: Option<String>,
@@ -55,6 +60,9 @@ pub struct TrainArgs {
     /// Weight decay [default: by optimizer]
     #[arg(long, value_name = "X", value_parser = number::<f64>("weight-decay"), help_heading = "Learning")]
     pub weight_decay: Option<f64>,
+    /// Each block of layers learns at this share of the rate of the block behind it [default: 1, less in fine-tuning]
+    #[arg(long, value_name = "SHARE", value_parser = number::<f64>("layer-decay"), help_heading = "Learning")]
+    pub layer_decay: Option<f64>,
     /// Nesterov's variant of SGD
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
           help_heading = "Learning")]

@@ -5,6 +5,7 @@ mod deep;
 mod embed;
 mod evaluate;
 mod features;
+mod fine_tune;
 mod hostile;
 mod inspect;
 mod names;

@@ -20,6 +20,11 @@ fn wrong_usage_ends_with_2() {
         ("train photos --features hog --freeze backbone", "--freeze"),
         ("train photos --features hog --head mlp", "--head"),
         ("train photos --features hog --augment light", "--augment"),
+        ("train photos --fine-tune", "--weights"),
+        (
+            "train photos --fine-tune --freeze backbone --weights w.pth --model resnet18",
+            "--freeze until:LAYER",
+        ),
         ("train photos --augment flip,wild", "`wild`"),
         ("train photos --augment shift=a", "pixels"),
         ("train photos --features hog --crop 64", "128 × 128"),

@@ -58,6 +58,7 @@ pub fn run(graph: &Graph, shown: &str) -> anyhow::Result<()> {
         train: &mut samples,
         validation: None,
         run: None,
+        start: None,
     };
     let start = Instant::now();
     let outcome = train(job, &mut Printed { epochs })?;

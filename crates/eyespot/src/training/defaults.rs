@@ -94,6 +94,22 @@ pub(super) fn features(o: &TrainingOptions) -> Result<Option<Features>, Error> {
     Err(Error::Usage(why))
 }
 
+/// Whether a run fine-tunes, and that nothing speaks against it.
+fn fine_tunes(o: &TrainingOptions) -> Result<bool, Error> {
+    let wrong = |text: &str| Err(Error::Usage(text.to_owned()));
+    match (o.fine_tune, &o.weights, &o.freeze) {
+        (Some(true), None, _) => wrong(
+            "--fine-tune goes on from what a network has learned before; give its weights with --weights",
+        ),
+        (Some(true), _, Some(Freeze::Backbone)) => wrong(
+            "--fine-tune lets the backbone learn and --freeze backbone doesn't; leave one of them out, or freeze a part \
+             with --freeze until:LAYER",
+        ),
+        (None | Some(true), Some(_), Some(Freeze::None | Freeze::Until(_))) => Ok(true),
+        _ => Ok(false),
+    }
+}
+
 /// Fills in everything that wasn't given.
 pub(super) fn resolve(
     mut o: TrainingOptions,
@@ -101,6 +117,13 @@ pub(super) fn resolve(
     dataset: &Dataset,
 ) -> Result<TrainingOptions, Error> {
     let pretrained = o.weights.is_some();
+    if o.fine_tune == Some(true) {
+        o.freeze.get_or_insert(Freeze::None);
+    }
+    let fine_tune = fine_tunes(&o)?;
+    if fine_tune {
+        o.fine_tune = Some(true);
+    }
     o.model = Some(network.name.to_owned());
     let freeze = o.freeze.get_or_insert(if pretrained { Freeze::Backbone } else { Freeze::None });
     let on_features = *freeze != Freeze::None;
@@ -117,6 +140,9 @@ pub(super) fn resolve(
         )));
     }
 
+    if fine_tune {
+        fine_tuning(&mut o, network, loss, dataset);
+    }
     let optimizer =
         *o.optimizer.get_or_insert(if pretrained { OptimizerKind::Sgd } else { OptimizerKind::AdamW });
     let sgd = optimizer == OptimizerKind::Sgd;
@@ -176,6 +202,27 @@ pub(super) fn resolve(
         o.std.get_or_insert(preset.std);
     }
     Ok(o)
+}
+
+/// What fine-tuning's second phase does where nothing else is asked for; `docs/decisions/0010-fine-tuning.md` has the
+/// measurements.
+fn fine_tuning(o: &mut TrainingOptions, network: &zoo::Network, loss: LossKind, dataset: &Dataset) {
+    if *o.optimizer.get_or_insert(OptimizerKind::AdamW) != OptimizerKind::Sgd {
+        o.lr.get_or_insert(0.0005);
+    }
+    o.layer_decay.get_or_insert(0.75);
+    o.epochs.get_or_insert(8);
+    o.schedule.get_or_insert(ScheduleKind::OneCycle);
+    o.ema.get_or_insert(0.98);
+    if matches!(loss, LossKind::Auto | LossKind::Ce) {
+        o.label_smoothing.get_or_insert(0.1);
+    }
+    let side = o.crop.unwrap_or_else(|| crate::classifier::preset(network).crop.0);
+    o.augment.get_or_insert_with(|| match dataset.layout {
+        Layout::Idx => AugmentKind::Light,
+        _ if side <= eyespot_data::Augment::SMALL => AugmentKind::Light,
+        _ => AugmentKind::Operations("flip,crop=0.5..1".to_owned()),
+    });
 }
 
 /// What the training loop is told.

@@ -6,10 +6,32 @@ use super::{Context, Listener, Part, Sources};
 use crate::Error;
 use crate::options::Cache;
 use eyespot_data::{Augment, Limits, Sample, content_hashes};
-use eyespot_train::{FeatureCache, InMemory};
+use eyespot_train::{FeatureCache, FrozenSource, InMemory};
 
 /// Photos computed at a time. Features don't depend on it.
 const BATCH: usize = 16;
+
+/// Photos that pass the frozen front each time they are seen, so that every epoch changes them anew.
+pub(super) fn live(context: &Context<'_>, frozen: &Frozen) -> Result<Sources, Error> {
+    let transform = super::json(&context.plan.transform)?.to_string();
+    let Frozen { graph, params } = frozen;
+    let device = context.compute.device();
+    let key = eyespot_train::Frozen { device, graph, params, transform: &transform, views: 1 }.key()?;
+    let length = graph.output_shape().elements();
+    let part = |samples: &[Sample], augment: Augment| {
+        let pictures = PictureSource::new(context, samples, augment);
+        let program = device.inference(graph, params, BATCH)?;
+        let source = Box::new(FrozenSource::new(Box::new(pictures), program, length));
+        let paths = samples.iter().map(|sample| sample.path.clone()).collect();
+        Ok::<_, Error>(Part { source, paths, key: key.clone() })
+    };
+    let train = part(&context.dataset.train, augmentation(context)?)?;
+    let validation = match &context.dataset.val[..] {
+        [] => None,
+        samples => Some(part(samples, Augment::default())?),
+    };
+    Ok(Sources { train, validation, transform: context.plan.transform.clone() })
+}
 
 /// The features of the training photos and of the validation photos. Traditional ones are standardised by the training
 /// photos.

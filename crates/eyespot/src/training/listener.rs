@@ -48,6 +48,21 @@ impl Beginning {
     }
 }
 
+/// A part of a run that learns in several ones.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Phase<'a> {
+    /// Which, from 1.
+    pub number: u64,
+    /// How many there are.
+    pub of: u64,
+    /// What learns.
+    pub what: &'a str,
+    /// Passes over the photos, each of which is told; 0 where they aren't.
+    pub epochs: u64,
+    /// About how many seconds it will take, where that was measured.
+    pub seconds: Option<f64>,
+}
+
 /// Somebody who is told how a run goes. All methods do nothing unless written.
 pub trait Listener {
     /// The run is about to begin.
@@ -55,6 +70,9 @@ pub trait Listener {
 
     /// Something the user should know, in a sentence.
     fn notice(&mut self, _text: &str) {}
+
+    /// A phase of a run with several is about to begin.
+    fn phase(&mut self, _phase: &Phase<'_>) {}
 
     /// Of `all` photos of a kind ("training photos") whose frozen features aren't known yet, `done` are computed.
     fn features(&mut self, _what: &str, _done: usize, _all: usize) {}

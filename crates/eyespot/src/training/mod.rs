@@ -2,6 +2,7 @@
 
 mod defaults;
 mod features;
+mod fine_tune;
 mod learned;
 mod listener;
 mod network;
@@ -16,9 +17,9 @@ use eyespot_data::{Dataset, Limits, SplitOptions, Transform};
 use eyespot_formats::ModelFile;
 use eyespot_graph::Device;
 use eyespot_system::printable;
-use eyespot_train::{EpochRecord, Job, Metrics, RunFolder, Source};
+use eyespot_train::{EpochRecord, Job, Metrics, RunFolder, Settings, Source};
 use listener::Through;
-pub use listener::{Beginning, Listener};
+pub use listener::{Beginning, Listener, Phase};
 use pictures::Remarks;
 use run_folder::{Earlier, Outputs};
 use std::collections::BTreeMap;
@@ -222,15 +223,15 @@ impl Training {
         resolve_range(&mut options, &dataset, compute.threads(), listener);
         dataset.notices.iter().for_each(|notice| listener.notice(notice));
 
-        let plan = network::plan(&options, network, features, dataset.classes.len(), listener)?;
-        let settings = defaults::settings(&options, plan.loss);
-        settings.check()?;
+        let mut plan = network::plan(&options, network, features, dataset.classes.len(), listener)?;
+        let settings = settings_of(&options, &plan)?;
         if options.output.is_none() {
             options.output = Some(defaults::new_run(&options, &dataset)?);
         }
         let outputs = Outputs::open(&options, self.earlier)?;
         let folder = outputs.folder.path().to_owned();
         let photos = photos(&dataset);
+        let fine_tuning = options.fine_tune == Some(true);
         let context = Context {
             train_hashes: learned::hashes(&dataset, compute.threads()),
             options: &options,
@@ -241,10 +242,41 @@ impl Training {
             noted: Remarks::default(),
         };
         listener.begin(&Beginning::new(&context, folder.clone()));
+        let mut start = None;
+        let head = match fine_tuning {
+            true => Some(fine_tune::head(&context, network, listener)?),
+            false => None,
+        };
+        let Context { train_hashes, unreadable, noted, .. } = context;
+        if let Some(head) = head {
+            plan.begin_with(&head.params);
+            start = Some(head.start);
+        }
+        let context = Context {
+            train_hashes,
+            options: &options,
+            dataset: &dataset,
+            plan: &plan,
+            compute: &compute,
+            unreadable,
+            noted,
+        };
         let Sources { mut train, mut validation, transform } = match &plan.frozen {
+            Some(frozen) if fine_tuning => features::live(&context, frozen)?,
             Some(frozen) => features::sources(&context, frozen, listener)?,
             None => pictures::sources(&context)?,
         };
+        if fine_tuning {
+            let seconds = Some(fine_tune::estimate(&context, &settings, &mut train)?);
+            let epochs = settings.epochs;
+            listener.phase(&Phase {
+                number: 2,
+                of: 2,
+                what: "all layers that aren't frozen",
+                epochs,
+                seconds,
+            });
+        }
         let run = match self.earlier == Earlier::Resume {
             true => RunFolder::resume(&outputs.folder),
             false => RunFolder::new(&outputs.folder),
@@ -262,6 +294,7 @@ impl Training {
             train: train.source.as_mut(),
             validation: validation.as_mut().map(|v| v.source.as_mut() as &mut dyn Source),
             run: Some(&run),
+            start,
         };
         let outcome = eyespot_train::train(job, &mut Through(listener))?;
 
@@ -330,7 +363,18 @@ fn resolve_range(
     options.range = Some(range);
 }
 
+/// What the training loop is told of this network.
+fn settings_of(options: &TrainingOptions, plan: &network::Plan) -> Result<Settings, Error> {
+    let mut settings = defaults::settings(options, plan.loss);
+    if let Some(layer_decay) = options.layer_decay {
+        settings.tensor_scales = fine_tune::scales(&plan.graph, layer_decay);
+    }
+    settings.check()?;
+    Ok(settings)
+}
+
 /// What every part of a run needs to know.
+#[derive(Clone)]
 struct Context<'a> {
     options: &'a TrainingOptions,
     dataset: &'a Dataset,

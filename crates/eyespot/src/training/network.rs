@@ -29,6 +29,15 @@ pub(super) struct Frozen {
 }
 
 impl Plan {
+    /// Puts weights that were learned elsewhere in the place of those it begins with.
+    pub fn begin_with(&mut self, learned: &Params) {
+        for (name, tensor) in learned.iter() {
+            if let Some(begin) = self.params.get_mut(name) {
+                begin.clone_from(tensor);
+            }
+        }
+    }
+
     /// The whole network with what was learned.
     pub fn whole(&self, learned: &Params) -> Result<(Graph, Params), Error> {
         let Some(frozen) = &self.frozen else { return Ok((self.graph.clone(), learned.clone())) };
