@@ -99,6 +99,10 @@ impl Listener for Progress {
         self.bar.suspend(|| output::warning(text));
     }
 
+    fn told(&mut self, text: &str) {
+        self.say(text);
+    }
+
     fn phase(&mut self, p: &Phase<'_>) {
         let cost = p.seconds.map(|s| format!(", about {}", duration(s))).unwrap_or_default();
         self.say(&format!("phase {}/{}  {}{cost}", p.number, p.of, p.what));

@@ -50,6 +50,11 @@ impl Stepper {
         Self { settings: settings.clone(), steps, outputs, class_weights, gradient, learning_rate: 0.0 }
     }
 
+    /// Changes the full learning rate.
+    pub(crate) fn set_rate(&mut self, rate: f64) {
+        self.settings.learning_rate = rate;
+    }
+
     /// Forward, loss, backward, clipping, update; `epoch` and `index` of the batch count from 0. Gives the loss.
     pub(crate) fn step(
         &mut self,

@@ -438,3 +438,45 @@ fn what_does_not_fit_is_an_error() {
     // Labels up to 2, but two classes.
     fails(&one, Settings { loss: Loss::Mse, ..settings() }, "label 2");
 }
+
+/// The rate is found where the loss begins to rise: for least squares by gradient descent, from theory.
+#[test]
+fn a_range_test_finds_a_rate_that_training_stands() {
+    let graph = graph(INPUTS, 3, false);
+    let params = initialise(&graph, 1);
+    let mut rates = Vec::new();
+    for scale in [1.0, 10.0] {
+        // Inputs ten times as large: the gradient's curvature, and with it what a rate may be, changes a hundredfold.
+        let source = clouds(43, 0);
+        let inputs = source.inputs().iter().map(|x| x * scale).collect();
+        let mut train = InMemory::new(inputs, source.labels().to_vec(), INPUTS, 1).unwrap();
+        let settings = Settings { clip_norm: None, loss: Loss::Mse, ..settings() };
+        let classes: Vec<String> = ["a", "b", "c"].map(str::to_owned).to_vec();
+        let mut job = Job {
+            device: &Plain,
+            graph: &graph,
+            params: &params,
+            classes: &classes,
+            settings: &settings,
+            train: &mut train,
+            validation: None,
+            run: None,
+            start: None,
+        };
+        let rate = range_test(&mut job).unwrap();
+        assert_eq!(range_test(&mut job).unwrap(), rate, "the same job, the same rate");
+        rates.push(rate);
+        // Training stands it: the loss falls.
+        let settings = Settings {
+            learning_rate: rate,
+            schedule: Schedule::Constant,
+            warmup_epochs: 0.0,
+            ..settings.clone()
+        };
+        let outcome = eyespot_train::train(Job { settings: &settings, ..job }, &mut ()).unwrap();
+        let losses: Vec<f64> = outcome.history.iter().map(|record| record.loss).collect();
+        assert!(losses[6] < losses[0], "{losses:?} at {rate}");
+    }
+    let ratio = rates[0] / rates[1];
+    assert!((30.0..300.0).contains(&ratio), "{rates:?}");
+}

@@ -52,8 +52,8 @@ pub use eyespot_graph::Device;
 pub use eyespot_train::{BatchDone, ClassMetrics, EpochRecord, Metrics};
 pub use network::{Network, network, network_names, preset};
 pub use options::{
-    AugmentKind, Balance, BatchSize, Cache, FitKind, Freeze, Head, LossKind, OptimizerKind, ScheduleKind,
-    TrainingOptions,
+    AugmentKind, Balance, BatchSize, Cache, FitKind, Freeze, Head, LearningRate, LossKind, OptimizerKind,
+    ScheduleKind, TrainingOptions,
 };
 pub use prediction::{ClassScore, PathPrediction, Prediction};
 pub use range::Range;

@@ -36,6 +36,15 @@ pub enum BatchSize {
     Images(usize),
 }
 
+/// The full learning rate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum LearningRate {
+    /// Found by a range test ([`eyespot_train::range_test`]) before training begins.
+    Auto,
+    /// This one.
+    Rate(f64),
+}
+
 /// The rule by which weights follow their gradients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -147,7 +156,7 @@ pub struct TrainingOptions {
     /// Pictures per step; default 32.
     pub batch_size: Option<BatchSize>,
     /// The full learning rate.
-    pub lr: Option<f64>,
+    pub lr: Option<LearningRate>,
     /// The optimizer.
     pub optimizer: Option<OptimizerKind>,
     /// SGD's momentum; default 0.9.
@@ -375,6 +384,31 @@ impl<'de> Deserialize<'de> for Cache {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = word(deserializer)?;
         Ok(if text == "none" { Self::None } else { Self::Folder(text.into()) })
+    }
+}
+
+impl Serialize for LearningRate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Auto => serializer.serialize_str("auto"),
+            Self::Rate(rate) => serializer.serialize_f64(*rate),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for LearningRate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Raw {
+            Number(f64),
+            Word(String),
+        }
+        match Raw::deserialize(deserializer)? {
+            Raw::Number(rate) => Ok(Self::Rate(rate)),
+            Raw::Word(text) if text == "auto" => Ok(Self::Auto),
+            Raw::Word(_) => Err(de::Error::custom("a learning rate is a number above 0, or \"auto\"")),
+        }
     }
 }
 

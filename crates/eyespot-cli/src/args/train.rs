@@ -47,10 +47,10 @@ pub struct TrainArgs {
     /// Photos per step: a number, or `full` for all [default: 32]
     #[arg(long, value_name = "N|full", value_parser = batch_size, help_heading = "Learning")]
     pub batch_size: Option<BatchSizeArg>,
-    /// The full learning rate [default: by optimizer and what is frozen]
-    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = number::<f64>("lr"),
-          help_heading = "Learning")]
-    pub lr: Option<f64>,
+    /// The full learning rate, or `auto`: the rate rises on a copy of the weights until the loss does, and a tenth of that
+    /// is taken [default: by optimizer and what is frozen]
+    #[arg(long, value_name = "X|auto", allow_negative_numbers = true, value_parser = rate, help_heading = "Learning")]
+    pub lr: Option<RateArg>,
     /// The rule by which weights follow their gradients
     #[arg(long, value_parser = ["sgd", "adam", "adamw"], help_heading = "Learning")]
     pub optimizer: Option<String>,
@@ -134,6 +134,21 @@ pub struct TrainArgs {
 pub enum BatchSizeArg {
     Images(u64),
     Full(String),
+}
+
+/// `0.01` or `auto`; a number in TOML, too.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum RateArg {
+    Rate(f64),
+    Auto(String),
+}
+
+fn rate(text: &str) -> Result<RateArg, String> {
+    match text {
+        "auto" => Ok(RateArg::Auto("auto".to_owned())),
+        _ => number::<f64>("lr")(text).map(RateArg::Rate).map_err(|wrong| format!("{wrong}, or `auto`")),
+    }
 }
 
 fn augment(text: &str) -> Result<String, String> {

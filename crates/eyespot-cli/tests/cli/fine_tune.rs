@@ -13,6 +13,8 @@ fn the_frozen_backbone_is_epoch_0_and_threads_change_no_byte() {
         ("two", "--fine-tune --threads 2"),
         ("one", "--freeze none --threads 1"),
         ("part", "--fine-tune --freeze until:stage2"),
+        ("auto", "--fine-tune --lr auto --threads 1"),
+        ("auto2", "--fine-tune --lr auto --threads 2"),
         // So wild that nothing is learned: what the first phase found stays.
         ("wild", "--fine-tune --optimizer sgd --lr 1000 --clip 1"),
     ] {
@@ -37,6 +39,10 @@ fn the_frozen_backbone_is_epoch_0_and_threads_change_no_byte() {
         });
         assert!(right.count() as f64 / 6.0 >= accuracy(&metrics[0]), "{run}: worse than the frozen backbone");
     }
+    assert!(file("auto", "model.safetensors") == file("auto2", "model.safetensors"), "the models differ");
+    let settings = String::from_utf8(file("auto", "config.toml")).expect("is text");
+    let rate = |line: &str| line.strip_prefix("lr = ").and_then(|rate| rate.parse::<f64>().ok());
+    assert!(settings.lines().any(|line| rate(line).is_some_and(|rate| rate > 1e-7)), "{settings}");
     let settings = String::from_utf8(file("two", "config.toml")).expect("is text");
     assert!(settings.contains("fine-tune = true") && settings.contains("freeze = \"none\""), "{settings}");
 }

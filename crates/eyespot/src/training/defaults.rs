@@ -153,14 +153,14 @@ pub(super) fn resolve(
         o.momentum.get_or_insert(0.9);
         o.nesterov.get_or_insert(false);
     }
-    o.lr.get_or_insert(match (sgd, only_head, pretrained) {
+    o.lr.get_or_insert(LearningRate::Rate(match (sgd, only_head, pretrained) {
         (true, true, _) => 0.001,
         (true, _, true) => 0.002,
         (true, _, false) => 0.05,
         (false, true, _) => 0.001,
         (false, _, true) => 0.0002,
         (false, _, false) => 0.002,
-    });
+    }));
     o.weight_decay.get_or_insert(match optimizer {
         OptimizerKind::AdamW => 0.05,
         OptimizerKind::Sgd if !only_head => 1e-4,
@@ -208,7 +208,7 @@ pub(super) fn resolve(
 /// measurements.
 fn fine_tuning(o: &mut TrainingOptions, network: &zoo::Network, loss: LossKind, dataset: &Dataset) {
     if *o.optimizer.get_or_insert(OptimizerKind::AdamW) != OptimizerKind::Sgd {
-        o.lr.get_or_insert(0.0005);
+        o.lr.get_or_insert(LearningRate::Rate(0.0005));
     }
     o.layer_decay.get_or_insert(0.75);
     o.epochs.get_or_insert(8);
@@ -244,7 +244,10 @@ pub(super) fn settings(o: &TrainingOptions, loss: Loss) -> Settings {
                 Optimizer::Sgd { momentum: o.momentum.unwrap_or(0.9), nesterov: o.nesterov.unwrap_or(false) }
             }
         },
-        learning_rate: o.lr.unwrap_or(defaults.learning_rate),
+        learning_rate: match o.lr {
+            Some(LearningRate::Rate(rate)) => rate,
+            Some(LearningRate::Auto) | None => defaults.learning_rate,
+        },
         weight_decay: o.weight_decay.unwrap_or(0.0),
         tensor_scales: TensorScales::new(),
         schedule: match o.schedule {

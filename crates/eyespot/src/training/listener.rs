@@ -71,6 +71,9 @@ pub trait Listener {
     /// Something the user should know, in a sentence.
     fn notice(&mut self, _text: &str) {}
 
+    /// Something that was found out, in a few words.
+    fn told(&mut self, _text: &str) {}
+
     /// A phase of a run with several is about to begin.
     fn phase(&mut self, _phase: &Phase<'_>) {}
 

@@ -11,7 +11,7 @@ mod run_folder;
 
 use crate::compute::Compute;
 use crate::evaluation::unreadable_class;
-use crate::options::{AugmentKind, BatchSize, Cache, Freeze, Head, LossKind, OptimizerKind};
+use crate::options::{AugmentKind, BatchSize, Cache, Freeze, Head, LearningRate, LossKind, OptimizerKind};
 use crate::{Error, Range, TrainingOptions, remarks};
 use eyespot_data::{Dataset, Limits, SplitOptions, Transform};
 use eyespot_formats::ModelFile;
@@ -145,7 +145,7 @@ impl Training {
     /// The rule by which weights follow their gradients, and its full learning rate.
     pub fn optimizer(mut self, optimizer: OptimizerKind, learning_rate: f64) -> Self {
         self.options.optimizer = Some(optimizer);
-        self.options.lr = Some(learning_rate);
+        self.options.lr = Some(LearningRate::Rate(learning_rate));
         self
     }
 
@@ -277,6 +277,28 @@ impl Training {
                 seconds,
             });
         }
+        let mut job = Job {
+            device: compute.device(),
+            graph: &plan.graph,
+            params: &plan.params,
+            classes: &dataset.classes,
+            settings: &settings,
+            train: train.source.as_mut(),
+            validation: None,
+            run: None,
+            start: None,
+        };
+        // From here on, and when the run is resumed, it is a fixed one.
+        let (options, settings) = match options.lr {
+            Some(LearningRate::Auto) => {
+                let rate = eyespot_train::range_test(&mut job)?;
+                listener.told(&format!("learning rate {rate}, by a range test"));
+                let options = TrainingOptions { lr: Some(LearningRate::Rate(rate)), ..options.clone() };
+                outputs.write_settings(&options)?;
+                (options, Settings { learning_rate: rate, ..settings.clone() })
+            }
+            _ => (options.clone(), settings.clone()),
+        };
         let run = match self.earlier == Earlier::Resume {
             true => RunFolder::resume(&outputs.folder),
             false => RunFolder::new(&outputs.folder),
@@ -286,15 +308,11 @@ impl Training {
             .about("config.toml", &options.decisive().to_toml())
             .about("the frozen layers", &train.key);
         let job = Job {
-            device: compute.device(),
-            graph: &plan.graph,
-            params: &plan.params,
-            classes: &dataset.classes,
             settings: &settings,
-            train: train.source.as_mut(),
             validation: validation.as_mut().map(|v| v.source.as_mut() as &mut dyn Source),
             run: Some(&run),
             start,
+            ..job
         };
         let outcome = eyespot_train::train(job, &mut Through(listener))?;
 

@@ -54,9 +54,16 @@ impl Outputs {
                 }
             }
         }
+        let outputs = Self { folder };
+        outputs.write_settings(options)?;
+        Ok(outputs)
+    }
+
+    /// Writes `config.toml`.
+    pub fn write_settings(&self, options: &TrainingOptions) -> Result<(), Error> {
+        let config = self.folder.path().join("config.toml");
         write_atomically(&config, |file| file.write_all(options.to_toml().as_bytes()))
-            .map_err(|e| Error::file(&config, format!("can't be written: {e}")))?;
-        Ok(Self { folder })
+            .map_err(|e| Error::file(&config, format!("can't be written: {e}")))
     }
 
     pub fn model(&self) -> PathBuf {
