@@ -4,7 +4,7 @@ use crate::args::TrainArgs;
 use crate::evaluate::{balanced, largest_class};
 use crate::progress::{Progress, duration};
 use crate::{config, output};
-use eyespot::{Trained, Training};
+use eyespot::{Trained, Training, Trial};
 use eyespot_system::{printable, printable_path};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -42,10 +42,30 @@ fn summary(t: &Trained, seconds: f64) -> String {
         ),
         None => String::new(),
     };
+    let tried = trials(&t.trials);
     let early = if t.stopped_early { " (stopped early: patience ran out)" } else { "" };
     format!(
-        "{result}{early}, in {}{beside}\nmodel    {folder}/model.safetensors\n\nnext\n  eyespot predict {folder} PHOTO…\n  \
+        "{tried}{result}{early}, in {}{beside}\nmodel    {folder}/model.safetensors\n\nnext\n  eyespot predict {folder} PHOTO…\n  \
          eyespot evaluate {folder}",
         duration(seconds)
     )
+}
+
+/// What was tried, the best first.
+fn trials(trials: &[Trial]) -> String {
+    if trials.is_empty() {
+        return String::new();
+    }
+    let mut table = "tried, the best first\n  accuracy  log loss  folds   seconds  settings\n".to_owned();
+    for t in trials {
+        table += &format!(
+            "  {:>6.1} %  {:>8.4}  {:>5}  {:>8.1}  {}\n",
+            100.0 * t.accuracy,
+            t.loss,
+            t.folds,
+            t.seconds,
+            printable(&t.what)
+        );
+    }
+    table + "\n"
 }

@@ -32,6 +32,8 @@ impl Bounds {
             "lr" => Number(1e-12, 1e9),
             "momentum" => Number(0.0, 0.9999),
             "weight-decay" => Number(0.0, 1000.0),
+            "tune" => Number(0.01, 100_000.0),
+            "trials" => Whole(1, 1000),
             "layer-decay" => Number(0.01, 1.0),
             "warmup" => Number(0.0, 1e9),
             "label-smoothing" => Number(0.0, 0.99),
@@ -115,6 +117,6 @@ mod tests {
             }
             seen += 1;
         }
-        assert_eq!(seen, 19);
+        assert_eq!(seen, 21);
     }
 }

@@ -201,6 +201,10 @@ pub struct TrainingOptions {
     pub std: Option<Vec<f32>>,
     /// Which samples of images of more than 8 bits become black and white; default full.
     pub range: Option<Range>,
+    /// Minutes in which settings that aren't given are looked for.
+    pub tune: Option<f64>,
+    /// How many settings are tried, in place of as many as there is time for.
+    pub trials: Option<u64>,
     /// Decides weights, order, split and augmentation; default 0.
     pub seed: Option<u64>,
     /// Threads, 0 for all cores; default 0. The result doesn't depend on it.
@@ -259,7 +263,7 @@ impl TrainingOptions {
     }
 
     /// The names of all settings, as in TOML and on the command line.
-    pub const KEYS: [&'static str; 37] = [
+    pub const KEYS: [&'static str; 39] = [
         "data",
         "model",
         "features",
@@ -292,6 +296,8 @@ impl TrainingOptions {
         "mean",
         "std",
         "range",
+        "tune",
+        "trials",
         "seed",
         "threads",
         "output",

@@ -107,6 +107,13 @@ pub struct TrainArgs {
     #[serde(flatten)]
     pub transform: TransformArgs,
 
+    /// Look for settings that aren't given, for so many minutes: weights (where --weights is a folder), freezing, rates and
+    /// augmentation are tried by cross-validation, the better half goes on, and the best one is trained
+    #[arg(long, value_name = "MINUTES", value_parser = number::<f64>("tune"), help_heading = "Run")]
+    pub tune: Option<f64>,
+    /// Try so many settings, however long it takes: the same seed then gives the same model. Goes with --tune
+    #[arg(long, value_name = "N", value_parser = whole::<u64>("trials"), help_heading = "Run")]
+    pub trials: Option<u64>,
     /// Decides weights, order, split and augmentation: the same seed gives the same model [default: 0]
     #[arg(long, value_name = "N", value_parser = whole::<u64>("seed"), help_heading = "Run")]
     pub seed: Option<u64>,

@@ -17,5 +17,6 @@ mod robustness;
 mod settings;
 mod support;
 mod train;
+mod tune;
 mod weights;
 mod wrong;

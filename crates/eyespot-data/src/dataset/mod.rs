@@ -101,6 +101,18 @@ impl Listing {
 }
 
 impl Dataset {
+    /// Cross-validation: the training images parted into those of fold `index` of `folds`, which become the images to watch
+    /// the training by, and the others. Each class is divided evenly, by the seed; the validation and test images of the data
+    /// set itself are left out.
+    ///
+    /// # Panics
+    /// Unless `index` is less than `folds`.
+    pub fn fold(&self, index: usize, folds: usize, seed: u64) -> Dataset {
+        assert!(index < folds, "fold {index} of {folds}");
+        let (val, train) = split::fold(&self.train, self.classes.len(), (index, folds), seed);
+        Dataset { train, val, test: Vec::new(), notices: Vec::new(), ..self.clone() }
+    }
+
     /// Finds the labelled images at a path. Files are listed, not decoded; those of equal size are read once, to find
     /// images that are there more than once.
     ///

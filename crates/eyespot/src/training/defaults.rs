@@ -94,6 +94,27 @@ pub(super) fn features(o: &TrainingOptions) -> Result<Option<Features>, Error> {
     Err(Error::Usage(why))
 }
 
+/// The learning rate by optimizer and what learns.
+fn rate(sgd: bool, only_head: bool, pretrained: bool, fine_tune: bool) -> f64 {
+    match (sgd, only_head, pretrained) {
+        (false, _, true) if fine_tune => 0.0005,
+        (true, true, _) => 0.001,
+        (true, _, true) => 0.002,
+        (true, _, false) => 0.05,
+        (false, true, _) => 0.001,
+        (false, _, true) => 0.0002,
+        (false, _, false) => 0.002,
+    }
+}
+
+/// The learning rate that these settings get by default.
+pub(super) fn usual_rate(o: &TrainingOptions, frozen: bool) -> f64 {
+    let pretrained = o.weights.is_some();
+    let fine_tune = pretrained && !frozen && o.fine_tune != Some(false);
+    let usual = if pretrained && !fine_tune { OptimizerKind::Sgd } else { OptimizerKind::AdamW };
+    rate(o.optimizer.unwrap_or(usual) == OptimizerKind::Sgd, frozen, pretrained, fine_tune)
+}
+
 /// Whether a run fine-tunes, and that nothing speaks against it.
 fn fine_tunes(o: &TrainingOptions) -> Result<bool, Error> {
     let wrong = |text: &str| Err(Error::Usage(text.to_owned()));
@@ -153,14 +174,7 @@ pub(super) fn resolve(
         o.momentum.get_or_insert(0.9);
         o.nesterov.get_or_insert(false);
     }
-    o.lr.get_or_insert(LearningRate::Rate(match (sgd, only_head, pretrained) {
-        (true, true, _) => 0.001,
-        (true, _, true) => 0.002,
-        (true, _, false) => 0.05,
-        (false, true, _) => 0.001,
-        (false, _, true) => 0.0002,
-        (false, _, false) => 0.002,
-    }));
+    o.lr.get_or_insert(LearningRate::Rate(rate(sgd, only_head, pretrained, fine_tune)));
     o.weight_decay.get_or_insert(match optimizer {
         OptimizerKind::AdamW => 0.05,
         OptimizerKind::Sgd if !only_head => 1e-4,
@@ -207,9 +221,7 @@ pub(super) fn resolve(
 /// What fine-tuning's second phase does where nothing else is asked for; `docs/decisions/0010-fine-tuning.md` has the
 /// measurements.
 fn fine_tuning(o: &mut TrainingOptions, network: &zoo::Network, loss: LossKind, dataset: &Dataset) {
-    if *o.optimizer.get_or_insert(OptimizerKind::AdamW) != OptimizerKind::Sgd {
-        o.lr.get_or_insert(LearningRate::Rate(0.0005));
-    }
+    o.optimizer.get_or_insert(OptimizerKind::AdamW);
     o.layer_decay.get_or_insert(0.75);
     o.epochs.get_or_insert(8);
     o.schedule.get_or_insert(ScheduleKind::OneCycle);

@@ -8,6 +8,7 @@ mod listener;
 mod network;
 mod pictures;
 mod run_folder;
+mod tune;
 
 use crate::compute::Compute;
 use crate::evaluation::unreadable_class;
@@ -25,6 +26,7 @@ use run_folder::{Earlier, Outputs};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+pub use tune::Trial;
 
 /// Trains a classifier.
 ///
@@ -45,6 +47,8 @@ pub struct Training {
     options: TrainingOptions,
     earlier: Earlier,
     device: Option<Arc<dyn Device>>,
+    /// Cross-validation: which fold of how many is set aside.
+    fold: Option<(usize, usize)>,
 }
 
 /// What came out of a training run.
@@ -70,6 +74,8 @@ pub struct Trained {
     pub history: Vec<EpochRecord>,
     /// The settings, all resolved.
     pub options: TrainingOptions,
+    /// What was tried before, where settings were looked for (`tune`), the best first.
+    pub trials: Vec<Trial>,
 }
 
 impl Training {
@@ -81,7 +87,7 @@ impl Training {
 
     /// Trains as these settings say, such as those of a `config.toml`.
     pub fn with_options(options: TrainingOptions) -> Self {
-        Self { options, earlier: Earlier::Keep, device: None }
+        Self { options, earlier: Earlier::Keep, device: None, fold: None }
     }
 
     /// Goes on with the run in [`Training::output`] where it was stopped, to the same model as if it had never
@@ -202,7 +208,17 @@ impl Training {
     /// # Errors
     /// Settings that don't go together, data or weights that can't be used, a loss that is no longer a number, a
     /// run folder that can't be written.
-    pub fn run(self, listener: &mut dyn Listener) -> Result<Trained, Error> {
+    pub fn run(mut self, listener: &mut dyn Listener) -> Result<Trained, Error> {
+        let mut trials = Vec::new();
+        if self.options.tune.is_some() || self.options.trials.is_some() {
+            (self.options, trials) = tune::tune(&self, listener)?;
+        }
+        let trained = self.run_once(listener)?;
+        Ok(Trained { trials, ..trained })
+    }
+
+    /// A run with settings as they are.
+    fn run_once(self, listener: &mut dyn Listener) -> Result<Trained, Error> {
         let Some(data) = self.options.data.clone() else {
             return Err(Error::Usage(
                 "there are no photos named; give the folder that holds them".to_owned(),
@@ -212,8 +228,11 @@ impl Training {
         let features = defaults::features(&self.options)?;
         let network = defaults::network(&self.options)?;
         let seed = self.options.seed.unwrap_or(0);
-        let dataset = Dataset::open(&data, &SplitOptions { seed, ..SplitOptions::default() })?;
+        let mut dataset = Dataset::open(&data, &SplitOptions { seed, ..SplitOptions::default() })?;
         check_classes(&dataset)?;
+        if let Some((index, folds)) = self.fold {
+            dataset = dataset.fold(index, folds, seed);
+        }
         let network = match network {
             Some(network) => network,
             None => defaults::network_for(&self.options, &dataset)?,
@@ -352,6 +371,7 @@ impl Training {
             stopped_early: outcome.stopped_early,
             history: outcome.history,
             options,
+            trials: Vec::new(),
         })
     }
 }

@@ -119,7 +119,7 @@ impl Outputs {
 }
 
 /// That a run's folder holds no other one, unless that is meant to be there.
-fn refuse_used(folder: &Path, earlier: Earlier) -> Result<(), Error> {
+pub(super) fn refuse_used(folder: &Path, earlier: Earlier) -> Result<(), Error> {
     if earlier != Earlier::Keep || !([MODEL, CHECKPOINT].iter().any(|file| folder.join(file).exists())) {
         return Ok(());
     }
