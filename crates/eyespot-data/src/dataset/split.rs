@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn folds_divide_each_class_evenly_and_hold_every_sample_once() {
-        let sample = |i: usize| Sample::file(format!("{i}.png").into(), if i < 13 { 0 } else { 1 });
+        let sample = |i: usize| Sample::file(format!("{i}.png"), if i < 13 { 0 } else { 1 });
         let samples: Vec<Sample> = (0..20).map(sample).collect();
         let mut seen = Vec::new();
         for index in 0..5 {
