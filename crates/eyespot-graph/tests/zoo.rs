@@ -187,6 +187,10 @@ fn new_heads_take_the_old_name_on_a_vector() {
         assert_eq!(graph.output_shape(), Shape::Vector(2));
         assert_eq!(graph.node(graph.output()).name, layer);
         assert_eq!(graph.node(graph.features).name, original.node(original.features).name);
+        // One that drops has the same tensors.
+        let dropping = with_head(&original, Head::DropoutLinear, 2).unwrap();
+        assert_eq!(dropping.param_specs(), graph.param_specs());
+        assert_eq!(dropping.nodes.len(), graph.nodes.len() + 1);
         let mlp = with_head(&original, Head::Mlp, 2).unwrap();
         assert_eq!(mlp.node(mlp.output()).name, "head.2");
         // A head on a head replaces it.

@@ -7,6 +7,8 @@ use crate::{Builder, Graph, GraphError, Shape};
 pub enum Head {
     /// One linear layer.
     Linear,
+    /// Dropout of one half, then one linear layer: for a head that learns together with its backbone.
+    DropoutLinear,
     /// Linear to half as many numbers, ReLU, linear.
     Mlp,
 }
@@ -58,10 +60,13 @@ pub fn with_head(graph: &Graph, head: Head, classes: usize) -> Result<Graph, Gra
     let replaced = graph.classifier_layer().map(|id| graph.node(id));
     let mut x = b.last();
     match head {
-        Head::Linear => {
+        Head::Linear | Head::DropoutLinear => {
             // On a vector the new layer stands exactly where the old classifier stood.
             let same_place = graph.node(graph.features).shape == b.shape(x);
             let old = replaced.filter(|node| same_place && matches!(node.op, crate::Op::Linear(_)));
+            if head == Head::DropoutLinear {
+                x = b.dropout("head.dropout", x, 0.5);
+            }
             b.linear(old.map_or("head", |node| node.name.as_str()), x, classes);
         }
         Head::Mlp => {

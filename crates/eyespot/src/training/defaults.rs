@@ -97,7 +97,7 @@ pub(super) fn features(o: &TrainingOptions) -> Result<Option<Features>, Error> {
 /// The learning rate by optimizer and what learns.
 fn rate(sgd: bool, only_head: bool, pretrained: bool, fine_tune: bool) -> f64 {
     match (sgd, only_head, pretrained) {
-        (false, _, true) if fine_tune => 0.0005,
+        (false, _, true) if fine_tune => 0.0001,
         (true, true, _) => 0.001,
         (true, _, true) => 0.002,
         (true, _, false) => 0.05,
@@ -222,10 +222,10 @@ pub(super) fn resolve(
 /// measurements.
 fn fine_tuning(o: &mut TrainingOptions, network: &zoo::Network, loss: LossKind, dataset: &Dataset) {
     o.optimizer.get_or_insert(OptimizerKind::AdamW);
-    o.layer_decay.get_or_insert(0.75);
+    o.layer_decay.get_or_insert(1.0);
     o.epochs.get_or_insert(8);
     o.schedule.get_or_insert(ScheduleKind::OneCycle);
-    o.ema.get_or_insert(0.98);
+    o.ema.get_or_insert(0.99);
     if matches!(loss, LossKind::Auto | LossKind::Ce) {
         o.label_smoothing.get_or_insert(0.1);
     }

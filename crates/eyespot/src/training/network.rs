@@ -77,6 +77,10 @@ pub(super) fn plan(
     let mut graph = zoo::build(network.name, outputs, Some(shape))?;
     match options.head {
         Some(Head::Mlp) => graph = zoo::with_head(&graph, zoo::Head::Mlp, outputs)?,
+        // A head that learns with its backbone has more to hold it back than one on features that stay as they are.
+        Some(Head::Linear) if options.fine_tune == Some(true) => {
+            graph = zoo::with_head(&graph, zoo::Head::DropoutLinear, outputs)?;
+        }
         Some(Head::Linear) => graph = zoo::with_head(&graph, zoo::Head::Linear, outputs)?,
         // A published classifier may end in a way that suits many classes only.
         None if one_output => graph = zoo::with_head(&graph, zoo::Head::Linear, outputs)?,
