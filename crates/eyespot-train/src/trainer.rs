@@ -27,7 +27,8 @@ pub struct Job<'a> {
     pub validation: Option<&'a mut dyn Source>,
     /// Where checkpoints and metrics go.
     pub run: Option<&'a RunFolder<'a>>,
-    /// Given, the starting weights count as epoch 0: they are validated first, and kept where no epoch is better.
+    /// Given, the starting weights count as epoch 0: they are validated first, and kept where no epoch is better. An epoch is
+    /// better that has a lower loss and no lower accuracy than epoch 0.
     pub start: Option<Start>,
 }
 
@@ -43,7 +44,7 @@ pub struct Start {
 /// What came out of training.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// The weights with the best validation (accuracy, then loss), or the last ones where nothing was validated;
+    /// The weights with the best validation (accuracy, then loss; see [`Job::start`]), or the last ones where nothing was validated;
     /// the moving average where one was asked for.
     pub params: Params,
     /// The epoch they are from, counted from 1; 0 for the starting weights ([`Job::start`]).
@@ -296,9 +297,18 @@ impl<'a> Run<'a> {
         }
         let mut best = false;
         if let Some(evaluation) = &evaluation {
+            // Beginning with weights that are good already, epochs differ by an image or two, and the loss tells more;
+            // but accuracy is never given up. A record's decimals may be off by a bit.
+            let first = self.job.start.and(self.state.history.first()).and_then(|record| record.val_accuracy);
             best = self.state.best_score.is_none_or(|(accuracy, loss)| {
                 let (accuracy, loss) = (f64::from_bits(accuracy), f64::from_bits(loss));
-                evaluation.accuracy > accuracy || (evaluation.accuracy == accuracy && evaluation.loss < loss)
+                match first {
+                    Some(first) => evaluation.accuracy > first - 1e-9 && evaluation.loss < loss,
+                    None => {
+                        evaluation.accuracy > accuracy
+                            || (evaluation.accuracy == accuracy && evaluation.loss < loss)
+                    }
+                }
             });
             if best {
                 self.state.best_score = Some((evaluation.accuracy.to_bits(), evaluation.loss.to_bits()));
