@@ -163,7 +163,7 @@ pub struct TrainingOptions {
     pub momentum: Option<f32>,
     /// Weight decay.
     pub weight_decay: Option<f64>,
-    /// Each block of layers learns at this share of the rate of the block behind it; default 1, less in fine-tuning.
+    /// Each block of layers learns at this share of the rate of the block behind it; default 1.
     pub layer_decay: Option<f64>,
     /// Nesterov's variant of SGD; default false.
     pub nesterov: Option<bool>,

@@ -60,7 +60,7 @@ pub struct TrainArgs {
     /// Weight decay [default: by optimizer]
     #[arg(long, value_name = "X", value_parser = number::<f64>("weight-decay"), help_heading = "Learning")]
     pub weight_decay: Option<f64>,
-    /// Each block of layers learns at this share of the rate of the block behind it [default: 1, less in fine-tuning]
+    /// Each block of layers learns at this share of the rate of the block behind it [default: 1]
     #[arg(long, value_name = "SHARE", value_parser = number::<f64>("layer-decay"), help_heading = "Learning")]
     pub layer_decay: Option<f64>,
     /// Nesterov's variant of SGD
