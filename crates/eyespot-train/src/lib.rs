@@ -12,6 +12,7 @@ mod checkpoint;
 mod confidence;
 mod error;
 mod frozen;
+mod head;
 mod imbalance;
 mod k_means;
 mod loss;
@@ -31,6 +32,10 @@ pub use checkpoint::RunFolder;
 pub use confidence::Confidence;
 pub use error::TrainError;
 pub use frozen::FrozenSource;
+pub use head::{
+    Choice, HEAD_TOLERANCE, HeadBalance, HeadRows, HeadSettings, LARGE_HEAD_TOLERANCE, SolvedHead, Unseen,
+    solve_head,
+};
 pub use k_means::k_means;
 pub use loss::{Loss, Targets};
 pub use metrics::{ClassMetrics, Metrics, roc_auc};
