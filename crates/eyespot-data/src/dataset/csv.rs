@@ -18,18 +18,25 @@ pub(super) fn list(path: &Path) -> Result<Listing, DataError> {
     if bytes > MAX_BYTES {
         return Err(failed(FileError::TooLarge { bytes, limit: MAX_BYTES }));
     }
-    parse(path, std::io::BufReader::new(file))
+    let mut table = Vec::new();
+    file.take(MAX_BYTES).read_to_end(&mut table).map_err(|error| failed(error.into()))?;
+    parse(path, &table)
 }
 
 /// Reads the table; `path` is where it stands.
-pub(crate) fn parse(path: &Path, table: impl Read) -> Result<Listing, DataError> {
+pub(crate) fn parse(path: &Path, table: &[u8]) -> Result<Listing, DataError> {
     let error = |line: u64, reason: String| DataError::Csv { path: path.into(), line, reason };
     let broken = |cause: csv::Error| {
-        let line = cause.position().map_or(1, csv::Position::line);
+        let line = cause.position().map_or(1, |position| line(table, position));
         error(
             line,
             match cause.kind() {
                 csv::ErrorKind::Utf8 { .. } => "is not UTF-8 text; save the table as UTF-8".into(),
+                csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+                    format!(
+                        "has {len} columns, the first line has {expected_len}; put text with commas into quotes"
+                    )
+                }
                 _ => cause.to_string(),
             },
         )
@@ -57,17 +64,17 @@ pub(crate) fn parse(path: &Path, table: impl Read) -> Result<Listing, DataError>
     let mut missing = Missing::default();
     for record in reader.records() {
         let record = record.map_err(broken)?;
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = || record.position().map_or(1, |position| line(table, position));
         let field = |column: usize| record.get(column).unwrap_or_default();
         let (picture, class) = (field(path_column), field(label_column));
         if picture.is_empty() || class.is_empty() {
-            return Err(error(line, "path or label is empty".into()));
+            return Err(error(line(), "path or label is empty".into()));
         }
         let part = match split_column.map(field) {
             None | Some("") => None,
             Some(split) => Some(Part::named(split).ok_or_else(|| {
                 error(
-                    line,
+                    line(),
                     format!(
                         "the split is `{}`; write train, val or test, or leave it empty",
                         printable(split)
@@ -92,6 +99,18 @@ pub(crate) fn parse(path: &Path, table: impl Read) -> Result<Listing, DataError>
     Ok(Listing { layout: Layout::Csv, classes: classes.into_iter().collect(), found, notices })
 }
 
+/// The line on which the record at `position` begins, counted from 1 as an editor does. The reader's own count leaves out
+/// what stands between two records: empty lines, and the second half of a Windows line end.
+fn line(table: &[u8], position: &csv::Position) -> u64 {
+    let start = table.len().min(position.byte() as usize);
+    let between = table[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    let before = &table[..start + between];
+    let line_feeds = before.iter().filter(|&&byte| byte == b'\n').count();
+    // Files of the old Macintosh end lines with a carriage return alone.
+    let ends = if line_feeds > 0 { line_feeds } else { before.iter().filter(|&&byte| byte == b'\r').count() };
+    1 + ends as u64
+}
+
 /// Files named in the table that aren't there.
 #[derive(Default)]
 struct Missing {
@@ -107,13 +126,14 @@ struct Missing {
 const NAMED: usize = 3;
 
 impl Missing {
-    fn add(&mut self, line: u64, picture: &str) {
+    fn add(&mut self, line: impl Fn() -> u64, picture: &str) {
         if self.count == 0 {
-            self.first = line;
+            self.first = line();
         }
         self.count += 1;
         self.backslash |= picture.contains('\\');
         if self.shown.len() < NAMED {
+            let line = line();
             self.shown.push(format!("{} (line {line})", printable(picture)));
         }
     }
