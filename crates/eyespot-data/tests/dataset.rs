@@ -86,6 +86,28 @@ fn hidden_and_other_files_are_passed_over_and_counted() {
     assert!(open(single.path()).unwrap().notices.join("").contains("only one class, a"));
 }
 
+#[test]
+fn folders_that_eyespot_wrote_are_no_classes() {
+    let root =
+        folder(&["a/1.png", "b/1.png", "demo/pictures/x/1.png", "runs/1/figure.png", "runs/2/figure.png"]);
+    for ours in ["demo", "runs/1", "runs/2"] {
+        eyespot_system::OwnedFolder::claim(&root.path().join("new").join(ours), "run").unwrap();
+        std::fs::copy(
+            root.path().join("new").join(ours).join(".eyespot"),
+            root.path().join(ours).join(".eyespot"),
+        )
+        .unwrap();
+    }
+    std::fs::remove_dir_all(root.path().join("new")).unwrap();
+    let data = open(root.path()).unwrap();
+    assert_eq!(data.classes, ["a", "b"]);
+    let said = data.notices.join("\n");
+    assert!(said.contains("eyespot wrote") && said.contains("demo, runs"), "{said}");
+    // One folder of somebody else's makes it a class.
+    std::fs::create_dir(root.path().join("runs/3")).unwrap();
+    assert_eq!(open(root.path()).unwrap().classes, ["a", "b", "runs"]);
+}
+
 #[cfg(unix)]
 #[test]
 fn links_are_followed_but_not_in_circles() {

@@ -83,7 +83,7 @@ impl ModelFile {
             classes: json(metadata, CLASSES_KEY)?,
             transform: json(metadata, TRANSFORM_KEY)?,
             training: json(metadata, TRAINING_KEY)?,
-            learned_from: learned::from_text(metadata.get(LEARNED_FROM_KEY).map_or("", String::as_str))?,
+            learned_from: learned_from(metadata)?,
         };
         model.check().map_err(damaged)?;
         Ok(model)
@@ -170,6 +170,11 @@ pub(crate) fn graph(metadata: &BTreeMap<String, String>) -> Result<Option<Graph>
 pub(crate) fn transform(metadata: &BTreeMap<String, String>) -> Option<serde_json::Value> {
     metadata.get(VERSION_KEY)?;
     json(metadata, TRANSFORM_KEY).ok()
+}
+
+/// The images that an eyespot model learned from.
+pub(crate) fn learned_from(metadata: &BTreeMap<String, String>) -> Result<BTreeSet<Fingerprint>, ReadError> {
+    learned::from_text(metadata.get(LEARNED_FROM_KEY).map_or("", String::as_str))
 }
 
 fn check_version(metadata: &BTreeMap<String, String>) -> Result<(), ReadError> {

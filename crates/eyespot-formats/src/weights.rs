@@ -7,9 +7,9 @@ use crate::load::{self, File};
 use crate::select::{self, Listed, Selection};
 use crate::source::Source;
 use crate::tensors::Tensors;
-use crate::{FormatError, ReadError, foreign, pytorch, safetensors_file, shards};
+use crate::{Fingerprint, FormatError, ReadError, foreign, pytorch, safetensors_file, shards};
 use eyespot_graph::{Graph, Params, Tensor};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Files that a folder with weights has them in, the likeliest first.
@@ -129,6 +129,17 @@ impl<'a> WeightsFile<'a> {
     /// How pictures are made ready, if the file is an eyespot model.
     pub fn transform(&self) -> Option<serde_json::Value> {
         self.metadata().and_then(crate::model_file::transform)
+    }
+
+    /// The images that an eyespot model learned from; none for other files.
+    ///
+    /// # Errors
+    /// A damaged model.
+    pub fn learned_from(&self) -> Result<BTreeSet<Fingerprint>, FormatError> {
+        match self.metadata() {
+            Some(metadata) => crate::model_file::learned_from(metadata).map_err(|source| self.failed(source)),
+            None => Ok(BTreeSet::new()),
+        }
     }
 
     /// The weights that `graph` takes from the file.

@@ -74,6 +74,34 @@ fn frozen_features_remember_their_images_too() {
 }
 
 #[test]
+fn a_model_trained_on_remembers_the_images_of_the_first_run_too() {
+    let folder = trained(10);
+    let root = folder.path();
+    new_pictures(&root.join("others"));
+    for (strong, class) in ["red", "green", "blue"].iter().enumerate() {
+        for n in 0..4 {
+            save(&root.join("others").join(class).join(format!("{n}.png")), strong, 600 + n);
+        }
+    }
+    eyespot(root, "train others --weights run --output second --epochs 1").ok();
+    let report = report(root, "evaluate second/model.safetensors photos");
+    assert_eq!((&report["images"], &report["left_out"]["trained_on"]), (&6.into(), &24.into()));
+}
+
+#[test]
+fn a_class_without_a_readable_image_stops_either_measurement() {
+    let folder = trained(10);
+    let root = folder.path();
+    new_pictures(&root.join("new"));
+    std::fs::write(root.join("new/green/new.png"), "no image").expect("writes");
+    for flags in ["", " --robustness"] {
+        let said = eyespot(root, &format!("evaluate run new{flags}")).fails(1);
+        assert!(said.contains("none of the 1 images of green can be read"), "{said}");
+        assert!(said.contains("new.png"), "{said}");
+    }
+}
+
+#[test]
 fn a_run_alone_is_measured_on_its_own_validation_images() {
     let folder = trained(10);
     let root = folder.path();

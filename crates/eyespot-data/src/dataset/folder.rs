@@ -4,7 +4,7 @@ use super::part::Part;
 use super::tree::{Files, Tree};
 use super::{Found, Layout, Listing, layout, some_of};
 use crate::DataError;
-use eyespot_system::printable_path;
+use eyespot_system::{MARKER, printable_path};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
@@ -26,6 +26,7 @@ struct PassedOver {
 /// The images of a folder; `known` says whether a class of a model is called so.
 pub(super) fn list(root: &Path, known: &dyn Fn(&str) -> bool) -> Result<Listing, DataError> {
     let (folders, files) = entries(root)?;
+    let (ours, folders) = sort_out_ours(folders)?;
     distinct(&folders)?;
     let all_known = !folders.is_empty() && folders.iter().all(|folder| known(&name(folder)));
     let (mut parts, mut others) = (Vec::new(), Vec::new());
@@ -93,11 +94,34 @@ pub(super) fn list(root: &Path, known: &dyn Fn(&str) -> bool) -> Result<Listing,
             endings: ENDINGS.join(", "),
         });
     }
+    if !ours.is_empty() {
+        let ours: Vec<String> = ours.iter().map(|folder| name(folder)).collect();
+        let ours = some_of(&ours);
+        listing
+            .notices
+            .push(format!("folders that eyespot wrote are no classes and are passed over: {ours}"));
+    }
     if loose > 0 {
         listing.notices.push(format!("{loose} pictures outside the class folders are passed over"));
     }
     listing.notices.extend(passed_over.notice());
     Ok(listing)
+}
+
+/// The folders that eyespot wrote, such as runs beside the classes, and the others.
+fn sort_out_ours(folders: Vec<PathBuf>) -> Result<(Vec<PathBuf>, Vec<PathBuf>), DataError> {
+    let is_marked = |folder: &Path| folder.join(MARKER).is_file();
+    let (mut ours, mut others) = (Vec::new(), Vec::new());
+    for folder in folders {
+        // A folder such as `runs`, with nothing in it but what eyespot wrote.
+        let holds_ours = || -> Result<bool, DataError> {
+            let (folders, files) = entries(&folder)?;
+            Ok(files.is_empty() && !folders.is_empty() && folders.iter().all(|folder| is_marked(folder)))
+        };
+        let is_ours = is_marked(&folder) || holds_ours()?;
+        if is_ours { ours.push(folder) } else { others.push(folder) }
+    }
+    Ok((ours, others))
 }
 
 /// That the folders differ in what is left of their names as text. Two classes would otherwise become one in silence.

@@ -2,7 +2,7 @@
 
 use super::groups::{Seen, groups};
 use super::{Robustness, VariationAccuracy};
-use crate::evaluation::{Unreadable, none_readable};
+use crate::evaluation::{Unreadable, none_readable, readable_classes};
 use crate::labelled::Labelled;
 use crate::runner::finite;
 use crate::{Classifier, Error, LeftOut};
@@ -57,7 +57,7 @@ pub(super) fn all(
         }
         progress(done + 1, samples.len());
     }
-    tallies.into_iter().map(Tally::finish).collect()
+    tallies.into_iter().map(|tally| tally.finish(&samples)).collect()
 }
 
 /// One classifier's results so far.
@@ -156,11 +156,19 @@ impl<'a> Tally<'a> {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<Robustness, Error> {
+    /// The results, where `samples` are the images of all classifiers.
+    fn finish(mut self, samples: &[Sample]) -> Result<Robustness, Error> {
         let images = self.seen.len();
         if images == 0 {
             return Err(none_readable(&self.unreadable));
         }
+        let own = samples.iter().filter_map(|sample| {
+            let label = *self.labels.get(&sample.path)?;
+            let mut own = sample.clone();
+            own.label = label;
+            Some(own)
+        });
+        readable_classes(self.classifier.classes(), &own.collect::<Vec<_>>(), &self.unreadable)?;
         let noted = self.noted.iter().map(|(path, note)| (path.as_path(), note.as_str()));
         self.notices.extend(crate::remarks::noted(noted));
         let share = |view: usize| self.right[view] as f64 / images as f64;

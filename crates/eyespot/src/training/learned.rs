@@ -2,6 +2,7 @@
 
 use super::Context;
 use crate::labelled::fingerprint;
+use crate::{Error, weights};
 use eyespot_data::{Dataset, Limits, Sample, content_hashes};
 use eyespot_formats::{Fingerprint, MAX_FINGERPRINTS};
 use std::collections::BTreeSet;
@@ -13,13 +14,20 @@ pub(super) fn hashes(dataset: &Dataset, threads: usize) -> Vec<Option<[u8; 32]>>
 }
 
 impl Context<'_> {
-    /// The training images that could be read; nothing where they are too many to be remembered.
-    pub fn learned_from(&self) -> BTreeSet<Fingerprint> {
+    /// The training images that could be read, and those of the model that the run began with; nothing where they are
+    /// too many to be remembered.
+    ///
+    /// # Errors
+    /// Weights that have become unreadable.
+    pub fn learned_from(&self) -> Result<BTreeSet<Fingerprint>, Error> {
         let unreadable = self.unreadable.lock().unwrap_or_else(|e| e.into_inner());
         let samples = self.dataset.train.iter().zip(&self.train_hashes);
         let read = samples.filter(|(sample, _)| !unreadable.contains_key(&sample.path));
-        let learned_from: BTreeSet<Fingerprint> =
+        let mut learned_from: BTreeSet<Fingerprint> =
             read.filter_map(|(_, hash)| hash.map(fingerprint)).collect();
-        if learned_from.len() > MAX_FINGERPRINTS { BTreeSet::new() } else { learned_from }
+        if let Some(weights) = &self.options.weights {
+            learned_from.extend(weights::open(weights)?.learned_from()?);
+        }
+        Ok(if learned_from.len() > MAX_FINGERPRINTS { BTreeSet::new() } else { learned_from })
     }
 }

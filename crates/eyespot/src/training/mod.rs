@@ -356,7 +356,7 @@ impl Training {
                 "validation_accuracy": accuracy,
                 "settings": settings,
             }),
-            learned_from: context.learned_from(),
+            learned_from: context.learned_from()?,
         };
         model.write(&outputs.model())?;
         context.tell_remarks(listener);
