@@ -2,7 +2,7 @@
 
 Run in the repository's root with the versions of requirements.txt:
 
-    python scripts/reference/embeddings.py           crates/eyespot-cpu/tests/data/features.json
+    python scripts/reference/embeddings.py           crates/eyespot-testing/data/features.json
     python scripts/reference/embeddings.py DATA      crates/eyespot-cli/tests/data/embeddings.json
 
 The first is for weights and pictures by formula (seeded.py), in f64. The second is for real photos below the folder DATA
@@ -71,7 +71,7 @@ def main():
     if len(sys.argv) > 1:
         path, rows = "crates/eyespot-cli/tests/data/embeddings.json", photos(pathlib.Path(sys.argv[1]))
     else:
-        path, rows = "crates/eyespot-cpu/tests/data/features.json", by_formula()
+        path, rows = "crates/eyespot-testing/data/features.json", by_formula()
     path = ROOT / path
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("[\n" + ",\n".join("  " + json.dumps(r) for r in rows) + "\n]\n")

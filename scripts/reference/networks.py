@@ -6,7 +6,7 @@ Run in the repository's root:
 
 Writes
     crates/eyespot-graph/tests/data/parameters.json   per network: parameters, fnv1a of its state dict's layout
-    crates/eyespot-cpu/tests/data/networks.json       logits in f64 for weights and pictures by formula (seeded.py)
+    crates/eyespot-testing/data/networks.json       logits in f64 for weights and pictures by formula (seeded.py)
 """
 
 import json
@@ -206,7 +206,7 @@ def main():
     rows = ",\n".join(f"  {json.dumps(name)}: {json.dumps(row)}" for name, row in layouts.items())
     write("crates/eyespot-graph/tests/data/parameters.json", "{\n" + rows + "\n}")
     rows = ",\n".join("  " + json.dumps(logits(*case)) for case in CASES)
-    write("crates/eyespot-cpu/tests/data/networks.json", "[\n" + rows + "\n]")
+    write("crates/eyespot-testing/data/networks.json", "[\n" + rows + "\n]")
 
 
 if __name__ == "__main__":

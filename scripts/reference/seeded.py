@@ -1,7 +1,7 @@
 """Weights and pictures by formula, so that no reference test has to commit any.
 
 Number `index` of the tensor called `name` comes from splitmix64 of fnv1a(name) and index. All arithmetic is in
-integers and f64 and is rounded to f32 once, so the Rust twin (crates/eyespot-cpu/tests/seeded/mod.rs) has the
+integers and f64 and is rounded to f32 once, so the Rust twin (crates/eyespot-testing/src/seeded.rs) has the
 same bits.
 """
 

@@ -1,4 +1,4 @@
-"""Losses, schedules and training curves by PyTorch, for crates/eyespot-train/tests.
+"""Losses, schedules and training curves by PyTorch, for crates/eyespot-train/tests and crates/eyespot-testing.
 
 Run by hand with the versions of requirements.txt:  python scripts/reference/training.py
 """
@@ -11,7 +11,9 @@ from seeded import uniform, weights
 from torch import nn
 from torch.optim import lr_scheduler
 
-OUT = Path(__file__).parents[2] / "crates" / "eyespot-train" / "tests" / "data"
+CRATES = Path(__file__).parents[2] / "crates"
+TRAIN = CRATES / "eyespot-train" / "tests" / "data"
+TESTING = CRATES / "eyespot-testing" / "data"
 
 
 def numbers(name, *shape):
@@ -232,10 +234,9 @@ def curves():
 
 def main():
     torch.set_num_threads(1)
-    OUT.mkdir(parents=True, exist_ok=True)
-    for name, make in [("losses", losses), ("schedules", schedules), ("curves", curves)]:
+    for folder, name, make in [(TRAIN, "losses", losses), (TRAIN, "schedules", schedules), (TESTING, "curves", curves)]:
         cases = ",\n".join(json.dumps(case) for case in make())
-        (OUT / f"{name}.json").write_text(f"[\n{cases}\n]\n")
+        (folder / f"{name}.json").write_text(f"[\n{cases}\n]\n")
 
 
 main()

@@ -1,11 +1,9 @@
 //! The course's networks against PyTorch at their real size (scripts/reference/course.py): the same start, the same
 //! pictures in the same order, the same losses.
 
-#[path = "../../eyespot-cpu/tests/seeded/mod.rs"]
-mod seeded;
-
 use eyespot_cpu::Cpu;
 use eyespot_graph::{Builder, Device, Graph, Op, Optimizer, Shape, Tensor, zoo};
+use eyespot_testing::seeded;
 use eyespot_train::{
     Batch, BatchDone, BatchSize, InMemory, Job, Loss, Observer, Schedule, Settings, Source, TrainError,
     Visit, train,
@@ -53,8 +51,7 @@ fn apart(own: &[f64], theirs: &[f64]) -> (f64, f64) {
 
 /// 50,000 epochs on all pictures at once; the loss of every 1,000th.
 fn full_batches(graph: &Graph) -> Vec<f64> {
-    let grey =
-        seeded::pictures(PICTURES, Shape::map(1, SIDE, SIDE)).iter().map(|x| (x + 2.0) / 4.0).collect();
+    let grey = seeded::images(PICTURES, Shape::map(1, SIDE, SIDE)).iter().map(|x| (x + 2.0) / 4.0).collect();
     let labels = (0..PICTURES as u32).map(|i| i % 2).collect();
     let settings =
         Settings { epochs: EPOCHS, batch_size: BatchSize::Full, record_every: 1000, ..sgd(Loss::Bce, 0.01) };
@@ -162,7 +159,7 @@ fn resnet50_transfer() {
     let device = Cpu::new(2);
     let mut frozen = device.inference(&backbone, &params, batch).unwrap();
     let mut features = Vec::new();
-    for pictures in seeded::pictures(pictures, shape).chunks(batch * shape.elements()) {
+    for pictures in seeded::images(pictures, shape).chunks(batch * shape.elements()) {
         features.extend_from_slice(frozen.run(pictures, batch).unwrap());
     }
     let labels = (0..pictures as u32).map(|i| i % 2).collect();

@@ -1,4 +1,4 @@
-//! Weights and pictures by formula: the twin of scripts/reference/seeded.py, bit for bit.
+//! Weights and images by formula: the twin of scripts/reference/seeded.py, bit for bit.
 
 use eyespot_graph::{Graph, Params, Shape, Tensor};
 
@@ -13,6 +13,12 @@ fn uniform(seed: u64, index: usize) -> f64 {
     let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     ((z ^ (z >> 31)) >> 40) as f64 / f64::from(1 << 23) - 1.0
+}
+
+/// The first `count` numbers of the sequence called `name`, in [-1, 1).
+pub fn sequence(name: &str, count: usize) -> Vec<f64> {
+    let seed = fnv1a(name);
+    (0..count).map(|index| uniform(seed, index)).collect()
 }
 
 /// Weights and running statistics for every parameter of `graph`.
@@ -40,8 +46,8 @@ fn weights(name: &str, dims: &[usize]) -> Tensor {
     Tensor::from_shape_vec(dims, numbers.collect()).expect("as many numbers as the shape says")
 }
 
-/// Pictures 0 to `count` − 1 of this shape, one behind the other, NHWC.
-pub fn pictures(count: usize, shape: Shape) -> Vec<f32> {
+/// Images 0 to `count` − 1 of this shape, one behind the other, NHWC.
+pub fn images(count: usize, shape: Shape) -> Vec<f32> {
     let (channels, height, width) = shape.chw();
     let mut out = Vec::with_capacity(count * shape.elements());
     for number in 0..count {

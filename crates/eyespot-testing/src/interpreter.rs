@@ -1,19 +1,18 @@
-//! A naive interpreter of graphs in f64 that keeps every result, and random graphs to try programs on.
+//! A naive interpreter of graphs in f64 that keeps every result.
 
-#![allow(dead_code)] // each test binary uses its own part
-
-pub mod random;
-
+use crate::random::Random;
 use eyespot_graph::{Graph, Node, Op, Params, Shape};
 
 /// How batch norm takes its statistics. Dropout does nothing in both; graphs for training tests have none.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
+    /// From the running statistics.
     Inference,
+    /// From the batch.
     Training,
 }
 
-/// The result of every node for `images` pictures, NHWC.
+/// The result of every node for `images` images, NHWC.
 pub fn interpret(graph: &Graph, params: &Tensors, input: &[f64], images: usize, mode: Mode) -> Vec<Vec<f64>> {
     let mut results: Vec<Vec<f64>> = vec![input.to_vec()];
     for node in &graph.nodes[1..] {
@@ -26,11 +25,12 @@ pub fn interpret(graph: &Graph, params: &Tensors, input: &[f64], images: usize, 
     results
 }
 
-/// Weights in f64.
-#[derive(Clone)]
+/// Weights in f64, by name.
+#[derive(Debug, Clone)]
 pub struct Tensors(pub Vec<(String, Vec<f64>)>);
 
 impl Tensors {
+    /// The same numbers, wider.
     pub fn new(params: &Params) -> Self {
         let wide = |(name, tensor): (&str, &eyespot_graph::Tensor)| {
             (name.to_owned(), tensor.iter().map(|&v| f64::from(v)).collect())
@@ -236,10 +236,11 @@ pub fn assert_close(found: &[f32], expected: &[f64], tolerance: f64, what: &str)
 
 /// Numbers in −1 … 1 that are the same on every machine.
 pub fn numbers(seed: u32, len: usize) -> Vec<f32> {
-    let mut random = random::Random::new(seed);
+    let mut random = Random::new(seed);
     (0..len).map(|_| random.number()).collect()
 }
 
+/// The same numbers in f64.
 pub fn widen(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&v| f64::from(v)).collect()
 }

@@ -4,10 +4,10 @@ use eyespot_graph::ops::{AvgPool2d, Conv2d, LocalResponseNorm, MaxPool2d};
 use eyespot_graph::{Builder, Graph, Init, NodeId, Op, Params, Shape, initialise};
 
 /// A small linear congruential generator; its upper bits are good enough to draw test cases.
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub fn new(seed: u32) -> Self {
+    pub(crate) fn new(seed: u32) -> Self {
         Self(u64::from(seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x1234_5678)
     }
 
@@ -16,12 +16,12 @@ impl Random {
         (self.0 >> 33) as u32
     }
 
-    pub fn below(&mut self, n: usize) -> usize {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
         self.next() as usize % n
     }
 
     /// In −1 … 1.
-    pub fn number(&mut self) -> f32 {
+    pub(crate) fn number(&mut self) -> f32 {
         self.next() as f32 / (1u32 << 30) as f32 - 1.0
     }
 }

@@ -1,9 +1,9 @@
-//! Whole training runs on the CPU against PyTorch's (scripts/reference/training.py): losses step by step and the
-//! last weights, from the same start.
+//! Whole training runs against PyTorch's (scripts/reference/training.py): losses step by step and the last weights,
+//! from the same start.
 
-use eyespot_cpu::Cpu;
+use crate::seeded::{self, sequence};
 use eyespot_graph::{
-    Builder, Graph, Op, Optimizer, Params, Shape, Tensor, TensorScale, ops::Conv2d, ops::MaxPool2d,
+    Builder, Device, Graph, Op, Optimizer, Params, Shape, TensorScale, ops::Conv2d, ops::MaxPool2d,
 };
 use eyespot_train::{BatchSize, InMemory, Job, Loss, Schedule, Settings, train};
 use serde::Deserialize;
@@ -19,34 +19,6 @@ struct Curve {
     scales: HashMap<String, [f32; 2]>,
     losses: Vec<f64>,
     weights: HashMap<String, Vec<f32>>,
-}
-
-/// The twin of scripts/reference/seeded.py: splitmix64 of fnv1a(name) and the index, in [-1, 1).
-fn uniform(name: &str, count: usize) -> Vec<f64> {
-    let hash = |state: u64, byte: u8| (state ^ u64::from(byte)).wrapping_mul(0x100000001B3);
-    let start = name.bytes().fold(0xCBF29CE484222325, hash);
-    let number = |index: u64| {
-        let z = start.wrapping_add((index + 1).wrapping_mul(0x9E3779B97F4A7C15));
-        let z = (z ^ (z >> 30)).wrapping_mul(0xBF58476D1CE4E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D049BB133111EB);
-        ((z ^ (z >> 31)) >> 40) as f64 / f64::from(1 << 23) - 1.0
-    };
-    (0..count as u64).map(number).collect()
-}
-
-fn weights(name: &str, dims: &[usize]) -> Tensor {
-    let fan_in: usize = dims[1..].iter().product();
-    let scaled = |u: f64| match name.rsplit_once('.') {
-        Some((_, "running_var")) => 1.0 + 0.5 * u,
-        Some((_, "running_mean" | "bias")) => 0.1 * u,
-        _ if dims.len() == 1 => {
-            (1.0 + 0.2 * u)
-                * if name.ends_with("bn2.weight") || name.ends_with("bn3.weight") { 0.5 } else { 1.0 }
-        }
-        _ => u * (6.0 / fan_in as f64).sqrt(),
-    };
-    let numbers = uniform(name, dims.iter().product());
-    Tensor::from_shape_vec(dims.to_vec(), numbers.into_iter().map(|u| scaled(u) as f32).collect()).unwrap()
 }
 
 fn network(name: &str) -> Graph {
@@ -79,18 +51,18 @@ fn network(name: &str) -> Graph {
     b.finish().unwrap()
 }
 
-/// Twelve samples; PyTorch's pictures are channel × row × column, eyespot's row × column × channel.
+/// Twelve samples; PyTorch's images are channel × row × column, eyespot's row × column × channel.
 fn samples(network: &str) -> InMemory {
     let classes = if network == "simple" { 2 } else { 3 };
     let labels = (0..12).map(|i| i % classes).collect();
     if network != "cnn" {
-        let inputs = uniform("vectors", 12 * 16).into_iter().map(|u| u as f32).collect();
+        let inputs = sequence("vectors", 12 * 16).into_iter().map(|u| u as f32).collect();
         return InMemory::new(inputs, labels, 16, 1).unwrap();
     }
-    let pictures = uniform("pictures", 12 * 192);
+    let images = sequence("pictures", 12 * 192);
     let at = |i: usize| {
         let (image, pixel, channel) = (i / 192, i % 192 / 3, i % 3);
-        pictures[image * 192 + channel * 64 + pixel] as f32
+        images[image * 192 + channel * 64 + pixel] as f32
     };
     InMemory::new((0..12 * 192).map(at).collect(), labels, 192, 1).unwrap()
 }
@@ -131,19 +103,18 @@ fn settings(curve: &Curve) -> Settings {
     }
 }
 
-#[test]
-fn training_follows_pytorch() {
-    let curves: Vec<Curve> = serde_json::from_str(include_str!("data/curves.json")).unwrap();
+/// Losses within 1e-5 and weights within 1e-4 of PyTorch's.
+pub fn training_follows_pytorch(device: &dyn Device) {
+    let curves: Vec<Curve> = serde_json::from_str(include_str!("../data/curves.json")).unwrap();
     assert_eq!(curves.len(), 28);
     for curve in &curves {
         let name = format!("{} {} {} {:?}", curve.network, curve.optimizer, curve.schedule, curve.clip);
         let (graph, settings) = (network(&curve.network), settings(curve));
-        let start = graph.param_specs().into_iter().map(|(n, spec)| (n.clone(), weights(&n, &spec.dims)));
-        let params: Params = start.collect();
+        let params = seeded::params(&graph);
         let classes = graph.output_shape().elements().max(2);
         let mut samples = samples(&curve.network);
         let job = Job {
-            device: &Cpu::new(2),
+            device,
             graph: &graph,
             params: &params,
             classes: &names(classes),
@@ -171,27 +142,26 @@ fn training_follows_pytorch() {
     }
 }
 
-#[test]
-fn the_number_of_threads_changes_no_bit() {
+/// The weights of a short run with batches of different sizes, for a device to compare with its other settings.
+pub fn trained_weights(device: &dyn Device) -> Params {
     let graph = network("cnn");
     let params = eyespot_graph::initialise(&graph, 3);
     let settings = Settings { epochs: 4, batch_size: BatchSize::Images(5), ..Settings::default() };
-    let trained = [1, 2, 3].map(|threads| {
-        let mut samples = samples("cnn");
-        let job = Job {
-            device: &Cpu::new(threads),
-            graph: &graph,
-            params: &params,
-            classes: &names(3),
-            settings: &settings,
-            train: &mut samples,
-            validation: None,
-            run: None,
-            start: None,
-        };
-        train(job, &mut ()).unwrap().params
-    });
-    assert!(trained.iter().all(|params| params == &trained[0] && params != &Params::new()));
+    let mut samples = samples("cnn");
+    let job = Job {
+        device,
+        graph: &graph,
+        params: &params,
+        classes: &names(3),
+        settings: &settings,
+        train: &mut samples,
+        validation: None,
+        run: None,
+        start: None,
+    };
+    let trained = train(job, &mut ()).unwrap().params;
+    assert_ne!(trained, params);
+    trained
 }
 
 fn names(classes: usize) -> Vec<String> {
