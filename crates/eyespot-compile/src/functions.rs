@@ -1,4 +1,5 @@
-//! The element-wise functions that steps compute.
+//! What planning has to know of an operator: whether another step can take it over, whether it can be computed in
+//! place, and what its gradient is computed from. A new operator that is none of this needs no line here.
 
 use eyespot_graph::Op;
 
@@ -24,34 +25,30 @@ impl Activation {
     }
 }
 
-/// An element-wise function as a step of its own.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Pointwise {
-    /// `max(x, 0)`.
-    Relu,
-    /// `min(max(x, 0), 6)`.
-    Relu6,
-    /// `x` where positive, else `slope·x`.
-    LeakyRelu(f32),
-    /// `1 / (1 + e^−x)`.
-    Sigmoid,
-    /// `tanh(x)`.
-    Tanh,
-    /// 1 where `x ≥ 0`, else 0; its derivative is taken as 0.
-    Sgn,
+/// What the gradients at an operator's inputs are computed from, beside the gradient at its result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reads {
+    Nothing,
+    Inputs,
+    Result,
 }
 
-impl Pointwise {
-    /// The operator as an element-wise function, if it is one.
-    pub(crate) fn of(op: &Op) -> Option<Self> {
-        Some(match *op {
-            Op::Relu => Self::Relu,
-            Op::Relu6 => Self::Relu6,
-            Op::LeakyRelu { slope } => Self::LeakyRelu(slope),
-            Op::Sigmoid => Self::Sigmoid,
-            Op::Tanh => Self::Tanh,
-            Op::Sgn => Self::Sgn,
-            _ => return None,
-        })
+/// What the gradients of the operator read.
+pub(crate) fn gradient_reads(op: &Op) -> Reads {
+    match op {
+        Op::Relu | Op::Relu6 | Op::LeakyRelu { .. } | Op::Sigmoid | Op::Tanh | Op::Sgn => Reads::Result,
+        Op::Softmax | Op::LogSoftmax => Reads::Result,
+        Op::Gaussian(_) | Op::LocalResponseNorm(_) => Reads::Inputs,
+        _ => Reads::Nothing,
     }
+}
+
+/// Whether each number of the result depends on the one number at its place, so that one buffer can hold both.
+pub(crate) fn element_wise(op: &Op) -> bool {
+    matches!(op, Op::Relu | Op::Relu6 | Op::LeakyRelu { .. } | Op::Sigmoid | Op::Tanh | Op::Sgn)
+}
+
+/// Whether nothing learns through the operator.
+pub(crate) fn blocks_gradients(op: &Op) -> bool {
+    *op == Op::Sgn
 }

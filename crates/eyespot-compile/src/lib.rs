@@ -40,7 +40,7 @@ pub use analysis::{Analysis, Purpose, in_and_out};
 pub use arena::{ALIGNMENT, BufferId, Layout, Planner, Source, Span};
 pub use check::{check, check_call, check_graph, check_params, tensor};
 pub use fold::{Folded, Numbers, ScaleShift, columns_in_memory_order, conv2d_weights};
-pub use functions::{Activation, Pointwise};
+pub use functions::Activation;
 pub use inference::InferencePlan;
 pub use slots::{Slot, Slots};
 pub use training::TrainingPlan;

@@ -5,7 +5,7 @@
 //! round: their weights are many, and a whole batch shares the reading of them.
 
 use crate::step::Step;
-use eyespot_compile::{BufferId, Planner, Source};
+use eyespot_compile::{BufferId, Planner};
 
 /// What a chunk's maps may take: small enough for the last cache of common machines.
 const CACHE_BYTES: usize = 8 << 20;
@@ -27,10 +27,7 @@ impl Chunks {
     ///
     /// The number of threads plays no part: a result must not depend on it.
     pub(crate) fn plan(steps: &[Step], planner: &Planner, batch: usize) -> Option<Self> {
-        let map_bytes = |step: &Step| {
-            let read = |source: Source| source.span().map_or(0, |span| span.per_image);
-            4 * (step.y.per_image + read(step.x) + step.other.map_or(0, read))
-        };
+        let map_bytes = |step: &Step| 4 * step.spans().map(|span| span.per_image).sum::<usize>();
         let largest = steps.iter().map(map_bytes).max()?;
         let images = (CACHE_BYTES / largest.max(1)).max(1);
         if images >= batch {
@@ -39,7 +36,7 @@ impl Chunks {
         let mut saved = 0.0;
         let mut best = None;
         for (index, step) in steps.iter().enumerate() {
-            saved += map_bytes(step) as f64 - step.weight_bytes() as f64 / images as f64;
+            saved += map_bytes(step) as f64 - step.kernel.operator().weight_bytes() as f64 / images as f64;
             let best_saved = best.map_or(0.0, |(saved, _)| saved);
             if saved > best_saved
                 && let Some(crossing) = planner.only_crossing(index + 1)

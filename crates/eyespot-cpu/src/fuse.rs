@@ -1,7 +1,8 @@
 //! Steps that are computed as one because what lies between them is large.
 
 use crate::lower::Lowered;
-use crate::step::{Kind, Step};
+use crate::ops::{Conv2d, Kernel, Separable};
+use crate::step::Step;
 use eyespot_compile::Source;
 use eyespot_kernels::conv2d::SeparableKernel;
 
@@ -29,8 +30,8 @@ impl Lowered {
         let readers =
             self.steps.iter().filter(|step| step.reads().any(|span| span.buffer == y.buffer)).count();
         let writers = self.steps.iter().filter(|step| step.y.buffer == y.buffer).count();
-        next.x == Source::Arena(y)
-            && next.other.is_none_or(|other| other != next.x)
+        next.inputs[0] == Source::Arena(y)
+            && next.inputs.get(1).is_none_or(|&other| other != next.inputs[0])
             && (readers, writers) == (1, 1)
             && self.output.buffer != y.buffer
     }
@@ -38,14 +39,13 @@ impl Lowered {
     /// Whether steps `index − 1` and `index` are a depthwise and a pointwise convolution worth fusing.
     fn ends_separable(&self, index: usize) -> bool {
         let [before, step] = &self.steps[index - 1..=index] else { return false };
-        let (Kind::Conv { kernel: depthwise, .. }, Kind::Conv { kernel: project, .. }) =
-            (&before.kind, &step.kind)
-        else {
+        let (Kernel::Conv2d(depthwise), Kernel::Conv2d(project)) = (&before.kernel, &step.kernel) else {
             return false;
         };
-        before.other.is_none()
+        before.inputs.len() == 1
             && self.only_next_reads(index - 1)
-            && (SeparableKernel::fits(None, depthwise, project) || self.starts_separable(index))
+            && (SeparableKernel::fits(None, &depthwise.kernel, &project.kernel)
+                || self.starts_separable(index))
     }
 
     /// Whether step `index − 2` is the pointwise convolution in front of them.
@@ -54,38 +54,38 @@ impl Lowered {
         else {
             return false;
         };
-        let [
-            Kind::Conv { kernel: expand_kernel, .. },
-            Kind::Conv { kernel: depthwise, .. },
-            Kind::Conv { kernel: project, .. },
-        ] = [&expand.kind, &depthwise.kind, &project.kind]
+        let [Kernel::Conv2d(first), Kernel::Conv2d(depthwise), Kernel::Conv2d(project)] =
+            [&expand.kernel, &depthwise.kernel, &project.kernel]
         else {
             return false;
         };
-        expand.other.is_none()
+        expand.inputs.len() == 1
             && self.only_next_reads(index - 2)
-            && SeparableKernel::fits(Some(expand_kernel), depthwise, project)
+            && SeparableKernel::fits(Some(&first.kernel), &depthwise.kernel, &project.kernel)
     }
 }
 
 /// One step in the place of two or three.
 fn fuse(parts: Vec<Step>) -> Step {
-    let (x, multiply_adds) = (parts[0].x, parts.iter().map(|step| step.multiply_adds).sum());
+    let multiply_adds = parts.iter().map(|step| step.multiply_adds).sum();
     let work = parts.iter().fold(0usize, |work, step| work.saturating_add(step.work));
     let name = parts.iter().map(|step| step.name.as_str()).collect::<Vec<_>>().join(" → ");
+    // The first one's input, and the last one's residual sum.
+    let mut inputs = vec![parts[0].inputs[0]];
+    inputs.extend(parts.last().and_then(|step| step.inputs.get(1)));
     let (mut kernels, mut ends) = (Vec::new(), None);
     for step in parts {
-        if let Kind::Conv { kernel, out_stride } = step.kind {
+        if let Kernel::Conv2d(Conv2d { kernel, out_stride }) = step.kernel {
             kernels.push(*kernel);
-            ends = Some((step.y, step.other, out_stride));
+            ends = Some((step.y, out_stride));
         }
     }
     let mut kernels = kernels.into_iter().rev();
-    let (Some(project), Some(depthwise), Some((y, other, out_stride))) =
-        (kernels.next(), kernels.next(), ends)
+    let (Some(project), Some(depthwise), Some((y, out_stride))) = (kernels.next(), kernels.next(), ends)
     else {
         unreachable!("only convolutions are fused");
     };
     let kernel = Box::new(SeparableKernel::new(kernels.next(), depthwise, project));
-    Step { name, kind: Kind::Separable { kernel, out_stride }, x, other, y, multiply_adds, work }
+    let kernel = Kernel::Op(Box::new(Separable { kernel, out_stride }));
+    Step { name, kernel, inputs, y, multiply_adds, work }
 }

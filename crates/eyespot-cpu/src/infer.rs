@@ -61,7 +61,8 @@ impl CpuInference {
             lowered.planner.chunked(chunks.split, chunks.images, batch, chunks.crossing);
         }
         let layout = lowered.planner.layout()?;
-        let scratch_len = lowered.steps.iter().map(|step| step.scratch_len(&threads)).max().unwrap_or(0);
+        let scratch_len =
+            lowered.steps.iter().map(|step| step.kernel.operator().scratch_len(&threads)).max().unwrap_or(0);
         let reserved = reserve(layout.total.saturating_add(scratch_len), batch, Budget::hold)?;
         Ok(Self {
             _reserved: reserved,
@@ -89,7 +90,7 @@ impl CpuInference {
         self.run_steps(input, images, Some(&mut seconds));
         let time = |(step, seconds): (&Step, f64)| LayerTime {
             name: step.name.clone(),
-            algorithm: step.algorithm(),
+            algorithm: step.kernel.operator().algorithm(),
             multiply_adds: step.multiply_adds.saturating_mul(images as u64),
             seconds,
         };
@@ -147,7 +148,7 @@ impl Inference for CpuInference {
     }
 
     fn memory_bytes(&self) -> usize {
-        let weights: usize = self.steps.iter().map(Step::weight_bytes).sum();
+        let weights: usize = self.steps.iter().map(|step| step.kernel.operator().weight_bytes()).sum();
         self.arena.bytes() + self.scratch.bytes() + weights
     }
 }

@@ -24,8 +24,7 @@ mod fuse;
 mod infer;
 mod lower;
 mod memory;
-mod plain;
-mod shapes;
+mod ops;
 mod step;
 mod train;
 

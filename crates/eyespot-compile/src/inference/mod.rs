@@ -4,13 +4,13 @@ mod planning;
 
 use crate::arena::{Planner, Source, Span};
 use crate::check::check_graph;
-use crate::functions::{Activation, Pointwise};
+use crate::functions::Activation;
 use eyespot_graph::{DeviceError, Graph, Shape};
 
 /// What a step computes. The operator's settings stand in the graph at [`Step::node`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Kind {
-    /// Convolution with all that follows it; [`Step::other`] is added before the activation.
+    /// Convolution with all that follows it; a second input is added before the activation.
     Conv2d {
         /// The nodes of the batch norms to be folded into its weights, in order.
         norms: Vec<usize>,
@@ -26,22 +26,11 @@ pub enum Kind {
         /// What follows.
         activation: Activation,
     },
-    /// A batch norm that stands behind no convolution.
-    ScaleShift,
-    /// An element-wise function.
-    Pointwise(Pointwise),
-    /// Softmax over the channels.
-    Softmax,
-    /// Its logarithm.
-    LogSoftmax,
-    /// The largest value of each window.
-    MaxPool2d,
-    /// The mean of each window.
-    AvgPool2d,
-    /// Means over a grid of windows.
-    AdaptiveAvgPool2d,
-    /// The sum with [`Step::other`].
-    Add,
+    /// Gaussian units.
+    Gaussian {
+        /// As in [`Kind::Linear`].
+        map: Option<Shape>,
+    },
     /// One part of a concatenation: pixels of `channels` numbers into wider ones of `total`, from `offset` on.
     Insert {
         /// Numbers in a pixel of the part.
@@ -51,17 +40,8 @@ pub enum Kind {
         /// Where in the wider pixel the part begins.
         offset: usize,
     },
-    /// The CIFAR ResNets' shortcut.
-    PadShortcut,
-    /// From memory order to PyTorch's.
-    Flatten,
-    /// Gaussian units.
-    Gaussian {
-        /// As in [`Kind::Linear`].
-        map: Option<Shape>,
-    },
-    /// Normalisation across channels.
-    LocalResponseNorm,
+    /// Any other operator, by itself, as it stands in the graph.
+    Op,
     /// The input as it is: a network that changes nothing.
     Copy,
 }
@@ -75,11 +55,9 @@ pub struct Step {
     pub node: usize,
     /// What it computes.
     pub kind: Kind,
-    /// What it reads.
-    pub x: Source,
-    /// The second summand of an addition or of a fused residual sum.
-    pub other: Option<Source>,
-    /// The result; the same span as `x` where an element-wise function works in place.
+    /// What it reads, in the operator's order.
+    pub inputs: Vec<Source>,
+    /// The result; the same span as the input where an element-wise function works in place.
     pub y: Span,
     /// Multiply-adds of one picture.
     pub multiply_adds: u64,

@@ -7,7 +7,7 @@
 use super::{InferencePlan, Kind, Step};
 use crate::analysis::{Analysis, Purpose, in_and_out};
 use crate::arena::{Planner, Source, Span};
-use crate::functions::{Activation, Pointwise};
+use crate::functions::{Activation, element_wise};
 use eyespot_graph::{Graph, Op, ops};
 
 /// Plans the program of a checked graph.
@@ -53,7 +53,7 @@ impl Planning<'_> {
             // A network that changes nothing still hands out a result of its own.
             Source::Input => {
                 let y = self.new_span(0);
-                self.push("output", self.graph.nodes.len() - 1, Kind::Copy, (0, None), y, 0);
+                self.push("output", self.graph.nodes.len() - 1, Kind::Copy, &[0], y, 0);
                 y
             }
         };
@@ -69,23 +69,15 @@ impl Planning<'_> {
         self.planner.buffer(self.graph.nodes[node].shape.elements(), self.batch)
     }
 
-    /// Appends a step that reads the results of nodes `x` and `other`.
-    fn push(
-        &mut self,
-        name: &str,
-        node: usize,
-        kind: Kind,
-        (x, other): (usize, Option<usize>),
-        y: Span,
-        multiply_adds: u64,
-    ) {
+    /// Appends a step that reads the results of the nodes `reads`.
+    fn push(&mut self, name: &str, node: usize, kind: Kind, reads: &[usize], y: Span, multiply_adds: u64) {
         let time = self.steps.len();
-        let (x, other) = (self.place(x), other.map(|other| self.place(other)));
-        for span in [x.span(), other.and_then(Source::span), Some(y)].into_iter().flatten() {
+        let inputs: Vec<Source> = reads.iter().map(|&node| self.place(node)).collect();
+        for span in inputs.iter().copied().filter_map(Source::span).chain([y]) {
             self.planner.touch(span, time);
         }
         let work = y.per_image.saturating_add(usize::try_from(multiply_adds).unwrap_or(usize::MAX));
-        self.steps.push(Step { name: name.to_owned(), node, kind, x, other, y, multiply_adds, work });
+        self.steps.push(Step { name: name.to_owned(), node, kind, inputs, y, multiply_adds, work });
     }
 
     fn multiply_adds(&self, node: usize) -> u64 {
@@ -101,26 +93,13 @@ impl Planning<'_> {
             Op::Conv2d(op) => return self.conv2d(node, op),
             Op::Linear(_) => return self.linear(node),
             Op::Concat => return self.concat(node, &inputs),
-            op @ (Op::Relu | Op::Relu6 | Op::LeakyRelu { .. } | Op::Sigmoid | Op::Tanh | Op::Sgn) => {
-                let function = Pointwise::of(op).expect("these operators are element-wise functions");
-                return self.pointwise(node, inputs[0], function);
-            }
-            Op::BatchNorm2d(_) => Kind::ScaleShift,
-            Op::Softmax => Kind::Softmax,
-            Op::LogSoftmax => Kind::LogSoftmax,
-            Op::MaxPool2d(_) => Kind::MaxPool2d,
-            Op::AvgPool2d(_) => Kind::AvgPool2d,
-            Op::AdaptiveAvgPool2d { .. } => Kind::AdaptiveAvgPool2d,
-            Op::Add => Kind::Add,
-            Op::PadShortcut(_) => Kind::PadShortcut,
-            Op::Flatten => Kind::Flatten,
+            op if element_wise(op) => return self.element_wise(node, inputs[0]),
             Op::Gaussian(_) => Kind::Gaussian { map: self.analysis.unordered_input(self.graph, node) },
-            Op::LocalResponseNorm(_) => Kind::LocalResponseNorm,
+            _ => Kind::Op,
         };
         let y = self.new_span(node);
         let (graph, multiply_adds) = (self.graph, self.multiply_adds(node));
-        let reads = (inputs[0], inputs.get(1).copied());
-        self.push(&graph.nodes[node].name, node, kind, reads, y, multiply_adds);
+        self.push(&graph.nodes[node].name, node, kind, &inputs, y, multiply_adds);
         self.places[node] = Some(Source::Arena(y));
     }
 
@@ -160,7 +139,8 @@ impl Planning<'_> {
         };
         let x = self.analysis.inputs(graph, node)[0];
         let kind = Kind::Conv2d { norms, activation, out_stride };
-        self.push(&name, node, kind, (x, residual), y, self.multiply_adds(node));
+        let reads: Vec<usize> = [Some(x), residual].into_iter().flatten().collect();
+        self.push(&name, node, kind, &reads, y, self.multiply_adds(node));
         self.places[tail] = Some(Source::Arena(y));
     }
 
@@ -197,7 +177,7 @@ impl Planning<'_> {
             let in_place = self.place(input).span().is_some_and(|span| span.buffer == whole.buffer);
             if !in_place {
                 let kind = Kind::Insert { channels, total, offset };
-                self.push(&graph.nodes[node].name, node, kind, (input, None), whole, 0);
+                self.push(&graph.nodes[node].name, node, kind, &[input], whole, 0);
             }
             offset += channels;
         }
@@ -220,19 +200,19 @@ impl Planning<'_> {
         let x = self.analysis.inputs(graph, node)[0];
         let y = self.new_span(tail);
         let kind = Kind::Linear { map: self.analysis.unordered_input(graph, node), activation };
-        self.push(&name, node, kind, (x, None), y, self.multiply_adds(node));
+        self.push(&name, node, kind, &[x], y, self.multiply_adds(node));
         self.places[tail] = Some(Source::Arena(y));
     }
 
     /// An element-wise function; in place where nothing else reads its input.
-    fn pointwise(&mut self, node: usize, input: usize, function: Pointwise) {
+    fn element_wise(&mut self, node: usize, input: usize) {
         let alone = self.analysis.only_consumer(input).is_some();
         let y = match self.place(input) {
             Source::Arena(span) if alone => span,
             _ => self.new_span(node),
         };
         let graph = self.graph;
-        self.push(&graph.nodes[node].name, node, Kind::Pointwise(function), (input, None), y, 0);
+        self.push(&graph.nodes[node].name, node, Kind::Op, &[input], y, 0);
         self.places[node] = Some(Source::Arena(y));
     }
 }

@@ -6,9 +6,10 @@
 //! memory of a residual network.
 
 use super::forward::Plan;
-use super::{Backward, Kind, Task, Then, reads_own_result};
+use super::{Backward, Kind, Task, Then};
 use crate::arena::{Source, Span};
-use crate::functions::Pointwise;
+use crate::functions::{Reads, blocks_gradients, element_wise, gradient_reads};
+use eyespot_graph::Op;
 
 /// Plans the backward pass behind `plan`'s forward pass: its steps, and where the loss' gradient goes.
 pub(super) fn plan(plan: &mut Plan) -> (Vec<Backward>, Option<Span>) {
@@ -37,14 +38,11 @@ pub(super) fn plan(plan: &mut Plan) -> (Vec<Backward>, Option<Span>) {
 /// that are kept anyway.
 fn computed_again(plan: &Plan) -> Vec<bool> {
     let mut again = vec![false; plan.graph.nodes.len()];
-    let reads_input = |&node: &usize| {
-        use eyespot_graph::Op;
-        matches!(plan.graph.nodes[node].op, Op::Conv2d(_) | Op::Linear(_))
-    };
+    let reads_input = |&node: &usize| matches!(plan.graph.nodes[node].op, Op::Conv2d(_) | Op::Linear(_));
     for (layer, flow) in plan.layers.iter().zip(&plan.flows) {
         let Kind::Norm(norm) = &layer.kind else { continue };
-        again[flow.y] = match (norm.then, flow.other) {
-            (Then::AddRelu, Some(other)) => {
+        again[flow.y] = match (norm.then, flow.inputs.get(1)) {
+            (Then::AddRelu, Some(&other)) => {
                 !again[other] && plan.analysis.consumers[other].iter().any(reads_input)
             }
             _ => true,
@@ -71,8 +69,10 @@ impl Planning<'_, '_> {
 
     fn push(&mut self, step: Backward) {
         let time = self.start_time + self.steps.len();
-        let spans = [step.x.and_then(Source::span), step.y.and_then(Source::span), step.d, step.dx];
-        spans.into_iter().flatten().for_each(|span| self.plan.planner.touch(span, time));
+        let sources = step.inputs.iter().copied().chain(step.y);
+        for span in sources.filter_map(Source::span).chain(step.d).chain(step.dx) {
+            self.plan.planner.touch(span, time);
+        }
         self.steps.push(step);
     }
 
@@ -85,13 +85,17 @@ impl Planning<'_, '_> {
             self.plan.places[node].expect("the forward pass stored or fused every result that is read");
         let producer = self.plan.producers[node];
         let Some(layer) = producer.filter(|_| self.again[node]) else { return place };
-        let flow = self.plan.flows[layer];
-        let x = self.result(flow.x);
-        let other = flow.other.map(|other| self.result(other));
+        let inputs = self.inputs(layer);
         let dx = self.new_span(node);
-        self.push(Backward { layer, task: Task::Recompute, x: Some(x), y: other, d: None, dx: Some(dx) });
+        self.push(Backward { layer, task: Task::Recompute, inputs, y: None, d: None, dx: Some(dx) });
         self.rebuilt[node] = Some(Source::Arena(dx));
         Source::Arena(dx)
+    }
+
+    /// The results that a layer reads.
+    fn inputs(&mut self, layer: usize) -> Vec<Source> {
+        let inputs = self.plan.flows[layer].inputs.clone();
+        inputs.into_iter().map(|input| self.result(input)).collect()
     }
 
     /// Hands a buffer that holds a part of the gradient at `node`'s result over to it.
@@ -100,86 +104,117 @@ impl Planning<'_, '_> {
             None => self.gradients[node] = Some(part),
             Some(whole) => {
                 let (d, dx) = (Some(part), Some(whole));
-                self.push(Backward { layer, task: Task::AddTo, x: None, y: None, d, dx });
+                self.push(Backward { layer, task: Task::AddTo, inputs: Vec::new(), y: None, d, dx });
             }
         }
     }
 
     fn layer(&mut self, layer: usize) {
-        let flow = self.plan.flows[layer];
+        let flow = self.plan.flows[layer].clone();
         let Some(d) = self.gradients[flow.y] else { return };
-        let x_learns = self.plan.learns[flow.x];
-        let step = |task, x, y, dx| Backward { layer, task, x, y, d: Some(d), dx };
-        match self.plan.layers[layer].kind {
-            Kind::Conv2d { .. } | Kind::Linear { .. } | Kind::Gaussian { .. } => {
-                let x = self.result(flow.x);
-                self.push(step(Task::Weights, Some(x), None, None));
-                if x_learns {
-                    let reads_x = matches!(self.plan.layers[layer].kind, Kind::Gaussian { .. });
-                    let dx = self.new_span(flow.x);
-                    self.push(step(Task::Input, reads_x.then_some(x), None, Some(dx)));
-                    self.give(layer, flow.x, dx);
-                }
-            }
-            Kind::Norm(ref norm) if norm.then == Then::AddRelu => {
-                let (x, y) = (self.result(flow.x), self.result(flow.y));
-                let dx = self.new_span(flow.x);
-                self.push(step(Task::Input, Some(x), Some(y), Some(dx)));
-                if let Some(other) = flow.other.filter(|&other| self.plan.learns[other]) {
+        let x = flow.inputs[0];
+        let x_learns = self.plan.learns[x];
+        match &self.plan.layers[layer].kind {
+            Kind::Norm(norm) if norm.then == Then::AddRelu => {
+                let inputs = vec![self.result(x)];
+                let y = Some(self.result(flow.y));
+                let dx = self.new_span(x);
+                self.push(Backward { layer, task: Task::Input(0), inputs, y, d: Some(d), dx: Some(dx) });
+                let other = flow.inputs[1];
+                if self.plan.learns[other] {
                     self.give(layer, other, d);
                 }
                 if x_learns {
-                    self.give(layer, flow.x, dx);
+                    self.give(layer, x, dx);
                 }
             }
             Kind::Norm(_) => {
-                let x = self.result(flow.x);
-                self.push(step(Task::InPlace, Some(x), None, None));
+                let inputs = vec![self.result(x)];
+                self.in_place(layer, inputs, None, d);
                 if x_learns {
-                    self.give(layer, flow.x, d);
+                    self.give(layer, x, d);
                 }
             }
-            // Nothing learns through it.
-            Kind::Pointwise(Pointwise::Sgn) => {}
-            Kind::Pointwise(_) | Kind::Dropout { .. } if x_learns => {
-                let reads_y = reads_own_result(&self.plan.layers[layer].kind);
-                let y = reads_y.then(|| self.result(flow.y));
-                self.push(step(Task::InPlace, None, y, None));
-                self.give(layer, flow.x, d);
+            Kind::Dropout { .. } if x_learns => {
+                self.in_place(layer, Vec::new(), None, d);
+                self.give(layer, x, d);
             }
-            Kind::Add => self.add(layer, d),
-            Kind::Softmax | Kind::LogSoftmax if x_learns => {
-                let y = self.result(flow.y);
-                self.input_gradient(layer, flow.x, None, Some(y), d);
-            }
-            Kind::LocalResponseNorm if x_learns => {
-                let x = self.result(flow.x);
-                self.input_gradient(layer, flow.x, Some(x), None, d);
-            }
-            _ if x_learns => self.input_gradient(layer, flow.x, None, None, d),
+            Kind::Op { .. } => self.op(layer, d),
+            // Max pooling and the parts of concatenations.
+            _ if x_learns => self.input_gradient(layer, 0, Vec::new(), None, d),
             // Nothing before it learns.
             _ => {}
         }
     }
 
-    fn input_gradient(&mut self, layer: usize, input: usize, x: Option<Source>, y: Option<Source>, d: Span) {
+    /// An operator by itself: its tensors' gradients first, then those at its inputs.
+    fn op(&mut self, layer: usize, d: Span) {
+        let flow = self.plan.flows[layer].clone();
+        let op = &self.plan.graph.nodes[self.plan.layers[layer].node].op;
+        let learning: Vec<usize> =
+            (0..flow.inputs.len()).filter(|&index| self.plan.learns[flow.inputs[index]]).collect();
+        let reads = gradient_reads(op);
+        let element_wise = element_wise(op);
+        if blocks_gradients(op) {
+            return;
+        }
+        if *op == Op::Add {
+            return self.add(layer, d);
+        }
+        if self.has_tensors(layer) {
+            let inputs = self.inputs(layer);
+            self.push(Backward { layer, task: Task::Weights, inputs, y: None, d: Some(d), dx: None });
+        }
+        if learning.is_empty() {
+            return;
+        }
+        let inputs = if reads == Reads::Inputs { self.inputs(layer) } else { Vec::new() };
+        let y = (reads == Reads::Result).then(|| self.result(flow.y));
+        if element_wise {
+            self.in_place(layer, inputs, y, d);
+            self.give(layer, flow.inputs[0], d);
+            return;
+        }
+        for index in learning {
+            self.input_gradient(layer, index, inputs.clone(), y, d);
+        }
+    }
+
+    fn has_tensors(&self, layer: usize) -> bool {
+        matches!(&self.plan.layers[layer].kind, Kind::Op { tensors } if !tensors.is_empty())
+    }
+
+    /// Overwrites the gradient at the result by that at the only input.
+    fn in_place(&mut self, layer: usize, inputs: Vec<Source>, y: Option<Source>, d: Span) {
+        self.push(Backward { layer, task: Task::InPlace, inputs, y, d: Some(d), dx: None });
+    }
+
+    /// The gradient at input number `index`, in a buffer of its own.
+    fn input_gradient(
+        &mut self,
+        layer: usize,
+        index: usize,
+        inputs: Vec<Source>,
+        y: Option<Source>,
+        d: Span,
+    ) {
+        let input = self.plan.flows[layer].inputs[index];
         let dx = self.new_span(input);
-        self.push(Backward { layer, task: Task::Input, x, y, d: Some(d), dx: Some(dx) });
+        self.push(Backward { layer, task: Task::Input(index), inputs, y, d: Some(d), dx: Some(dx) });
         self.give(layer, input, dx);
     }
 
     /// Both summands have the sum's gradient: one takes its buffer over, the other gets a copy.
     fn add(&mut self, layer: usize, d: Span) {
-        let flow = self.plan.flows[layer];
-        let learners = [Some(flow.x), flow.other].into_iter().flatten();
-        let learners: Vec<usize> = learners.filter(|&node| self.plan.learns[node]).collect();
+        let learners: Vec<usize> =
+            self.plan.flows[layer].inputs.iter().copied().filter(|&node| self.plan.learns[node]).collect();
         if let [first, _] = learners[..] {
             match self.gradients[first] {
                 Some(_) => self.give(layer, first, d),
                 None => {
                     let dx = self.new_span(first);
                     let (d, dx) = (Some(d), Some(dx));
-                    self.push(Backward { layer, task: Task::Copy, x: None, y: None, d, dx });
+                    self.push(Backward { layer, task: Task::Copy, inputs: Vec::new(), y: None, d, dx });
                     self.gradients[first] = dx;
                 }
             }

@@ -2,10 +2,10 @@
 //!
 //! A result that a backward step reads lives until then; [`super::backward`] decides which are computed again instead.
 
-use super::{Flow, Forward, Kind, Layer, Norm, Then, reads_own_result};
+use super::{Flow, Forward, Kind, Layer, Norm, Then};
 use crate::analysis::{Analysis, Purpose, in_and_out};
 use crate::arena::{Planner, Source, Span};
-use crate::functions::Pointwise;
+use crate::functions::{Reads, blocks_gradients, element_wise, gradient_reads};
 use crate::slots::Slots;
 use eyespot_graph::{DeviceError, Graph, Op, ops::BatchNorm2d};
 use std::collections::HashMap;
@@ -67,7 +67,7 @@ impl<'a> Plan<'a> {
             Some(Source::Arena(span)) => plan.output = span,
             // A network that changes nothing still hands out a result of its own.
             _ => {
-                let (flow, y) = (Flow { x: 0, other: None, y: count - 1 }, plan.output);
+                let (flow, y) = (Flow { inputs: vec![0], y: count - 1 }, plan.output);
                 plan.push("output", count - 1, Kind::Copy, flow, y, 0);
             }
         }
@@ -82,26 +82,30 @@ impl<'a> Plan<'a> {
 
     fn push(&mut self, name: &str, node: usize, kind: Kind, flow: Flow, y: Span, multiply_adds: u64) {
         let time = self.steps.len();
-        let place =
-            |node: usize| self.places[node].expect("nodes are taken in order, so what is read was computed");
-        let (x, other) = (place(flow.x), flow.other.map(place));
-        for span in [x.span(), other.and_then(Source::span), Some(y)].into_iter().flatten() {
+        let place = |&node: &usize| {
+            self.places[node].expect("nodes are taken in order, so what is read was computed")
+        };
+        let inputs: Vec<Source> = flow.inputs.iter().map(place).collect();
+        for span in inputs.iter().copied().filter_map(Source::span).chain([y]) {
             self.planner.touch(span, time);
         }
-        let read = self.graph.nodes[flow.x].shape.elements();
+        let read = self.graph.nodes[flow.inputs[0]].shape.elements();
         let work = y
             .per_image
             .saturating_add(read)
             .saturating_add(usize::try_from(multiply_adds).unwrap_or(usize::MAX));
-        let has_weights =
-            matches!(kind, Kind::Conv2d { .. } | Kind::Linear { .. } | Kind::Gaussian { .. } | Kind::Norm(_));
-        let before = self.learns[flow.x] || flow.other.is_some_and(|other| self.learns[other]);
-        let blocks = matches!(kind, Kind::Pointwise(Pointwise::Sgn));
+        let has_weights = match &kind {
+            Kind::Norm(_) => true,
+            Kind::Op { tensors } => !tensors.is_empty(),
+            _ => false,
+        };
+        let before = flow.inputs.iter().any(|&input| self.learns[input]);
+        let blocks = blocks_gradients(&self.graph.nodes[node].op);
         // Each part of a concatenation adds to what is known of the whole.
         self.learns[flow.y] |= (has_weights || before) && !blocks;
         self.producers[flow.y] = Some(self.layers.len());
         self.places[flow.y] = Some(Source::Arena(y));
-        self.steps.push(Forward { layer: self.layers.len(), x, other, y });
+        self.steps.push(Forward { layer: self.layers.len(), inputs, y });
         self.layers.push(Layer { name: name.to_owned(), node, kind, multiply_adds, work });
         self.flows.push(flow);
     }
@@ -112,8 +116,21 @@ impl<'a> Plan<'a> {
         self.tensors.get(name.as_str()).cloned().ok_or(DeviceError::MissingTensor(name))
     }
 
-    fn bias(&self, node: usize, has_bias: bool) -> Result<Option<Range<usize>>, DeviceError> {
-        if has_bias { self.tensor(node, "bias").map(Some) } else { Ok(None) }
+    /// The places of an operator's learned tensors.
+    fn tensors(&self, node: usize) -> Result<Vec<Range<usize>>, DeviceError> {
+        let learned = self.graph.nodes[node].op.params().into_iter().filter(|spec| spec.learned);
+        learned.map(|spec| self.tensor(node, spec.suffix)).collect()
+    }
+
+    /// Whether the gradient of what computes a node's result is computed from that result.
+    fn result_is_read(&self, node: usize) -> bool {
+        let Some(layer) = self.producers[node] else { return false };
+        let layer = &self.layers[layer];
+        match &layer.kind {
+            Kind::Norm(norm) => norm.then == Then::AddRelu,
+            Kind::Op { .. } => gradient_reads(&self.graph.nodes[layer.node].op) == Reads::Result,
+            _ => false,
+        }
     }
 
     fn node(&mut self, node: usize) -> Result<(), DeviceError> {
@@ -129,44 +146,30 @@ impl<'a> Plan<'a> {
                 self.concat(node, &inputs);
                 return Ok(());
             }
-            Op::Relu | Op::Relu6 | Op::LeakyRelu { .. } | Op::Sigmoid | Op::Tanh | Op::Sgn => {
+            op if element_wise(op) => {
                 if let Op::LeakyRelu { slope } = op
                     && slope.is_sign_negative()
                 {
                     let reason = format!("a leaky ReLU with the negative slope {slope} can't be trained");
                     return Err(DeviceError::Unsupported { node: name.to_owned(), reason });
                 }
-                let function = Pointwise::of(op).expect("these operators are element-wise functions");
-                self.element_wise(node, inputs[0], Kind::Pointwise(function));
+                let in_place = gradient_reads(op) != Reads::Inputs;
+                self.element_wise(node, inputs[0], Kind::Op { tensors: Vec::new() }, in_place);
                 return Ok(());
             }
             Op::Dropout { p } => {
-                self.element_wise(node, inputs[0], Kind::Dropout { p: *p, layer: node as u64 });
+                self.element_wise(node, inputs[0], Kind::Dropout { p: *p, layer: node as u64 }, true);
                 return Ok(());
             }
-            Op::Conv2d(op) => {
-                Kind::Conv2d { weight: self.tensor(node, "weight")?, bias: self.bias(node, op.bias)? }
-            }
-            Op::Linear(op) => {
-                Kind::Linear { weight: self.tensor(node, "weight")?, bias: self.bias(node, op.bias)? }
-            }
-            Op::Softmax => Kind::Softmax,
-            Op::LogSoftmax => Kind::LogSoftmax,
             Op::MaxPool2d(_) => {
                 let (start, per_image) = (self.winners_len, shapes.1.elements());
                 self.winners_len = start.saturating_add(per_image.saturating_mul(self.batch));
                 Kind::MaxPool2d { start, per_image }
             }
-            Op::AvgPool2d(_) => Kind::AvgPool2d,
-            Op::AdaptiveAvgPool2d { .. } => Kind::AdaptiveAvgPool2d,
-            Op::Add => Kind::Add,
-            Op::PadShortcut(_) => Kind::PadShortcut,
-            Op::Flatten => Kind::Flatten,
-            Op::Gaussian(_) => Kind::Gaussian { weight: self.tensor(node, "weight")? },
-            Op::LocalResponseNorm(_) => Kind::LocalResponseNorm,
+            _ => Kind::Op { tensors: self.tensors(node)? },
         };
         let y = self.new_span(node);
-        let flow = Flow { x: inputs[0], other: inputs.get(1).copied(), y: node };
+        let flow = Flow { inputs, y: node };
         self.push(name, node, kind, flow, y, op.multiply_adds(shapes.0, shapes.1));
         Ok(())
     }
@@ -192,7 +195,8 @@ impl<'a> Plan<'a> {
         };
         let y = self.new_span(tail);
         let name = self.graph.nodes[node].name.as_str();
-        self.push(name, node, Kind::Norm(norm), Flow { x, other, y: tail }, y, 0);
+        let inputs = [Some(x), other].into_iter().flatten().collect();
+        self.push(name, node, Kind::Norm(norm), Flow { inputs, y: tail }, y, 0);
         Ok(())
     }
 
@@ -226,15 +230,14 @@ impl<'a> Plan<'a> {
     }
 
     /// An element-wise layer; in place where nothing else needs its input, now or in the backward pass.
-    fn element_wise(&mut self, node: usize, input: usize, kind: Kind) {
+    fn element_wise(&mut self, node: usize, input: usize, kind: Kind, in_place: bool) {
         let alone = self.analysis.only_consumer(input).is_some();
-        let producer = self.producers[input].map(|layer| &self.layers[layer].kind);
         let y = match self.places[input] {
-            Some(Source::Arena(span)) if alone && !producer.is_some_and(reads_own_result) => span,
+            Some(Source::Arena(span)) if in_place && alone && !self.result_is_read(input) => span,
             _ => self.new_span(node),
         };
         let name = self.graph.nodes[node].name.as_str();
-        self.push(name, node, kind, Flow { x: input, other: None, y: node }, y, 0);
+        self.push(name, node, kind, Flow { inputs: vec![input], y: node }, y, 0);
     }
 
     fn concat(&mut self, node: usize, inputs: &[usize]) {
@@ -245,7 +248,7 @@ impl<'a> Plan<'a> {
         for &x in inputs {
             let channels = self.graph.nodes[x].shape.channels();
             let kind = Kind::Insert { channels, total, offset };
-            self.push(name, node, kind, Flow { x, other: None, y: node }, y, 0);
+            self.push(name, node, kind, Flow { inputs: vec![x], y: node }, y, 0);
             offset += channels;
         }
     }

@@ -7,7 +7,6 @@ mod forward;
 
 use crate::arena::{Planner, Source, Span};
 use crate::check::check_graph;
-use crate::functions::Pointwise;
 use crate::slots::Slots;
 use eyespot_graph::{DeviceError, Graph};
 use std::ops::Range;
@@ -76,28 +75,8 @@ pub struct Layer {
 /// What a layer computes. Ranges are the places of its tensors in the blocks that [`Slots`] lays out.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Kind {
-    /// Convolution.
-    Conv2d {
-        /// Learned.
-        weight: Range<usize>,
-        /// Learned.
-        bias: Option<Range<usize>>,
-    },
-    /// A linear layer.
-    Linear {
-        /// Learned.
-        weight: Range<usize>,
-        /// Learned.
-        bias: Option<Range<usize>>,
-    },
     /// Batch norm with what follows it.
     Norm(Norm),
-    /// An element-wise function.
-    Pointwise(Pointwise),
-    /// Softmax over the channels.
-    Softmax,
-    /// Its logarithm.
-    LogSoftmax,
     /// The largest value of each window. Where each stood (the winners) is kept for the gradient.
     MaxPool2d {
         /// Where its winners begin in their block.
@@ -105,12 +84,6 @@ pub enum Kind {
         /// How many winners a picture has.
         per_image: usize,
     },
-    /// The mean of each window.
-    AvgPool2d,
-    /// Means over a grid of windows.
-    AdaptiveAvgPool2d,
-    /// The sum of two results.
-    Add,
     /// One part of a concatenation: pixels of `channels` numbers into wider ones of `total`, from `offset` on.
     Insert {
         /// Numbers in a pixel of the part.
@@ -120,23 +93,17 @@ pub enum Kind {
         /// Where in the wider pixel the part begins.
         offset: usize,
     },
-    /// The CIFAR ResNets' shortcut.
-    PadShortcut,
-    /// From memory order to PyTorch's.
-    Flatten,
-    /// Gaussian units.
-    Gaussian {
-        /// The centres, learned.
-        weight: Range<usize>,
-    },
-    /// Normalisation across channels.
-    LocalResponseNorm,
     /// Numbers dropped at random.
     Dropout {
         /// The probability to drop one.
         p: f32,
         /// Tells its mask from other layers'.
         layer: u64,
+    },
+    /// Any other operator, by itself, as it stands in the graph.
+    Op {
+        /// Its learned tensors, in PyTorch's order; empty for an operator without weights.
+        tensors: Vec<Range<usize>>,
     },
     /// The input as it is: a network that changes nothing.
     Copy,
@@ -179,39 +146,35 @@ pub enum Then {
 }
 
 /// Which nodes' results a layer reads and which it computes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flow {
-    /// Its input.
-    pub x: usize,
-    /// The other summand of a sum.
-    pub other: Option<usize>,
+    /// Its inputs, in the operator's order; a batch norm's second one is the other summand of a sum.
+    pub inputs: Vec<usize>,
     /// Its result; the last node of those that are fused.
     pub y: usize,
 }
 
 /// One step of the forward pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forward {
     /// The layer it computes.
     pub layer: usize,
-    /// What it reads.
-    pub x: Source,
-    /// The other summand of a sum.
-    pub other: Option<Source>,
-    /// The result; the same span as `x` where the layer works in place.
+    /// What it reads, as in [`Flow::inputs`].
+    pub inputs: Vec<Source>,
+    /// The result; the same span as the input where the layer works in place.
     pub y: Span,
 }
 
 /// One step of the backward pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backward {
     /// The layer whose gradients it computes.
     pub layer: usize,
     /// What it does.
     pub task: Task,
-    /// The layer's input, where the task reads it.
-    pub x: Option<Source>,
-    /// The layer's result (for [`Task::Recompute`]: the other summand), where the task reads it.
+    /// The layer's inputs, as in [`Flow::inputs`], where the task reads them; else empty.
+    pub inputs: Vec<Source>,
+    /// The layer's result, where the task reads it.
     pub y: Option<Source>,
     /// The gradient that comes from behind.
     pub d: Option<Span>,
@@ -222,11 +185,12 @@ pub struct Backward {
 /// What a backward step does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Task {
-    /// The gradients of the layer's tensors, from `x` and `d`.
+    /// The gradients of the layer's tensors, from its input and `d`.
     Weights,
-    /// The gradient at the layer's input: `dx` from `d`. A batch norm's tensors get theirs, too.
-    Input,
-    /// The same, with `d` overwritten.
+    /// The gradient at one of the layer's inputs: `dx` from `d`. A batch norm's tensors get theirs, too, and its `d` is
+    /// left as the gradient at the other summand.
+    Input(usize),
+    /// The gradient at the only input, with `d` overwritten.
     InPlace,
     /// The layer's result again, into `dx`.
     Recompute,
@@ -234,13 +198,4 @@ pub enum Task {
     AddTo,
     /// `dx ← d`.
     Copy,
-}
-
-/// Whether a layer's gradient is computed from its result.
-fn reads_own_result(kind: &Kind) -> bool {
-    match kind {
-        Kind::Pointwise(_) | Kind::Softmax | Kind::LogSoftmax => true,
-        Kind::Norm(norm) => norm.then == Then::AddRelu,
-        _ => false,
-    }
 }

@@ -6,12 +6,13 @@ mod weights;
 
 use crate::infer::{LayerTime, TOO_SMALL_FOR_THREADS};
 use crate::memory::{Floats, reserve};
+use crate::ops::Draw;
 use eyespot_compile::training::{Backward, Forward, Task};
 use eyespot_compile::{Span, TrainingPlan, check, check_call};
 use eyespot_graph::{DeviceError, Graph, Params, TensorScales, Training, Update};
-use eyespot_kernels::{Threads, batch_norm, optimizer as rules};
+use eyespot_kernels::{Threads, optimizer as rules};
 use eyespot_system::{Budget, Reserved};
-use layer::{Draw, Kind, Layer, Memory};
+use layer::{Layer, Memory, Pass};
 use optimizer::OptimizerState;
 use std::sync::Arc;
 use std::time::Instant;
@@ -56,20 +57,12 @@ impl CpuTraining {
         let layers: Vec<Layer> = plan
             .layers
             .into_iter()
-            .map(|layer| Layer::new(graph, layer, batch))
+            .zip(&plan.flows)
+            .map(|(layer, flow)| Layer::new(graph, layer, flow.inputs[0], batch))
             .collect::<Result<_, DeviceError>>()?;
-        let (mut scratch_len, mut sums_len) = (0, 0);
-        for (layer, flow) in layers.iter().zip(&plan.flows) {
-            match &layer.kind {
-                Kind::Conv { plan, .. } => scratch_len = scratch_len.max(plan.scratch_len(&threads)),
-                Kind::Norm(_) => {
-                    let shape = graph.nodes[flow.x].shape;
-                    let len = |images| batch_norm::scratch_len(images * shape.pixels(), shape.channels());
-                    sums_len = sums_len.max((1..=batch).map(len).max().unwrap_or(0));
-                }
-                _ => {}
-            }
-        }
+        let most = |len: &dyn Fn(&Layer) -> usize| layers.iter().map(len).max().unwrap_or(0);
+        let scratch_len = most(&|layer| layer.operator.scratch_len(&threads));
+        let sums_len = most(&|layer| layer.operator.sums_len());
         let floats = [
             layout.total,
             plan.statistics_len,
@@ -123,16 +116,29 @@ impl CpuTraining {
     fn run_forward(&mut self, index: usize, input: &[f32], images: usize) {
         let step = &self.forward[index];
         let layer = &self.layers[step.layer];
-        let threads = threads_for(layer, images, &self.alone, &self.threads);
-        let Weights { learned, running, .. } = &mut self.weights;
-        layer.forward(step, threads, images, self.draw, input, learned, running, &mut self.memory);
+        let pass = Pass {
+            threads: threads_for(layer, images, &self.alone, &self.threads),
+            images,
+            draw: self.draw,
+            input,
+            weights: &mut self.weights,
+            memory: &mut self.memory,
+        };
+        layer.forward(step, pass);
     }
 
     fn run_backward(&mut self, index: usize, input: &[f32], images: usize) {
         let step = &self.backward[index];
         let layer = &self.layers[step.layer];
-        let threads = threads_for(layer, images, &self.alone, &self.threads);
-        layer.backward(step, threads, images, self.draw, input, &self.weights.learned, &mut self.memory);
+        let pass = Pass {
+            threads: threads_for(layer, images, &self.alone, &self.threads),
+            images,
+            draw: self.draw,
+            input,
+            weights: &mut self.weights,
+            memory: &mut self.memory,
+        };
+        layer.backward(step, pass);
     }
 
     /// Takes the loss' gradient over, for the pictures of the last forward pass.
@@ -175,7 +181,7 @@ impl CpuTraining {
             let layer = &self.layers[self.forward[index].layer];
             times.push(LayerTime {
                 name: layer.name.clone(),
-                algorithm: layer.algorithm(),
+                algorithm: layer.operator.algorithm(),
                 multiply_adds: layer.multiply_adds.saturating_mul(images as u64),
                 seconds,
             });
@@ -189,7 +195,7 @@ impl CpuTraining {
             let layer = &self.layers[step.layer];
             let (what, multiplies) = match step.task {
                 Task::Weights => ("gradient of weights", true),
-                Task::Input => ("gradient of input", true),
+                Task::Input(_) => ("gradient of input", true),
                 Task::InPlace => ("gradient of input", false),
                 Task::Recompute => ("computed again", false),
                 Task::AddTo => ("sum of gradients", false),
@@ -197,8 +203,11 @@ impl CpuTraining {
             };
             let multiply_adds =
                 if multiplies { layer.multiply_adds.saturating_mul(images as u64) } else { 0 };
-            let algorithm =
-                if matches!(step.task, Task::AddTo | Task::Copy) { "add" } else { layer.algorithm() };
+            let algorithm = if matches!(step.task, Task::AddTo | Task::Copy) {
+                "add"
+            } else {
+                layer.operator.algorithm()
+            };
             times.push(LayerTime {
                 name: format!("{}: {what}", layer.name),
                 algorithm,
