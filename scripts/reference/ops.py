@@ -152,6 +152,11 @@ def pointwise():
         "leaky_relu": lambda x: F.leaky_relu(x, 0.125),
         "sigmoid": torch.sigmoid,
         "tanh": torch.tanh,
+        "gelu": F.gelu,
+        "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
+        "silu": F.silu,
+        "hard_swish": F.hardswish,
+        "hard_sigmoid": F.hardsigmoid,
     }
     for name, function in functions.items():
         # Inputs are in [-1, 1): stretched, so that both ends of the function are reached.

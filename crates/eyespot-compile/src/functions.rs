@@ -37,7 +37,8 @@ pub(crate) enum Reads {
 pub(crate) fn gradient_reads(op: &Op) -> Reads {
     match op {
         Op::Relu | Op::Relu6 | Op::LeakyRelu { .. } | Op::Sigmoid | Op::Tanh | Op::Sgn => Reads::Result,
-        Op::Softmax | Op::LogSoftmax => Reads::Result,
+        Op::HardSigmoid | Op::Softmax | Op::LogSoftmax => Reads::Result,
+        Op::Gelu { .. } | Op::Silu | Op::HardSwish => Reads::Inputs,
         Op::Gaussian(_) | Op::LocalResponseNorm(_) => Reads::Inputs,
         _ => Reads::Nothing,
     }
@@ -45,7 +46,19 @@ pub(crate) fn gradient_reads(op: &Op) -> Reads {
 
 /// Whether each number of the result depends on the one number at its place, so that one buffer can hold both.
 pub(crate) fn element_wise(op: &Op) -> bool {
-    matches!(op, Op::Relu | Op::Relu6 | Op::LeakyRelu { .. } | Op::Sigmoid | Op::Tanh | Op::Sgn)
+    matches!(
+        op,
+        Op::Relu
+            | Op::Relu6
+            | Op::LeakyRelu { .. }
+            | Op::Sigmoid
+            | Op::Tanh
+            | Op::Sgn
+            | Op::Gelu { .. }
+            | Op::Silu
+            | Op::HardSwish
+            | Op::HardSigmoid
+    )
 }
 
 /// Whether nothing learns through the operator.

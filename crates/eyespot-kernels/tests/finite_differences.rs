@@ -43,19 +43,26 @@ fn f64s(x: &[f32]) -> Vec<f64> {
 fn functions_of_single_numbers() {
     let threads = Threads::new(1);
     type Exact = fn(f64) -> f64;
-    let functions: [(Pointwise, Exact); 5] = [
+    let functions: [(Pointwise, Exact); 9] = [
         (Pointwise::Relu, |x| x.max(0.0)),
         (Pointwise::Relu6, |x| x.clamp(0.0, 6.0)),
         (Pointwise::LeakyRelu(0.25), |x| if x > 0.0 { x } else { 0.25 * x }),
         (Pointwise::Sigmoid, |x| 1.0 / (1.0 + (-x).exp())),
         (Pointwise::Tanh, f64::tanh),
+        (Pointwise::GeluTanh, |x| {
+            0.5 * x * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3))).tanh())
+        }),
+        (Pointwise::Silu, |x| x / (1.0 + (-x).exp())),
+        (Pointwise::HardSwish, |x| x * (x + 3.0).clamp(0.0, 6.0) / 6.0),
+        (Pointwise::HardSigmoid, |x| (x + 3.0).clamp(0.0, 6.0) / 6.0),
     ];
     let x: Vec<f32> = numbers(61, 1).iter().map(|x| 4.0 * x).collect();
     let dy = numbers(61, 2);
     for (function, exact) in functions {
         let (mut y, mut dx) = (vec![0.0; 61], vec![0.0; 61]);
         pointwise::forward(&threads, function, &x, &mut y);
-        pointwise::backward(&threads, function, &y, &dy, &mut dx);
+        let kept = if function.reads_input() { &x } else { &y };
+        pointwise::backward(&threads, function, kept, &dy, &mut dx);
         check(&format!("{function:?}"), |x| x.iter().map(|&x| exact(x)).collect(), &x, &dy, &dx);
     }
     let mut dx = vec![f32::NAN; 61];

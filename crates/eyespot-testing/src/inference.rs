@@ -55,6 +55,11 @@ pub fn every_operator_alone(device: &dyn Device) {
         (Op::Sigmoid, map),
         (Op::Tanh, map),
         (Op::Sgn, map),
+        (Op::Gelu { tanh: false }, map),
+        (Op::Gelu { tanh: true }, map),
+        (Op::Silu, map),
+        (Op::HardSwish, map),
+        (Op::HardSigmoid, map),
         (Op::Softmax, map),
         (Op::LogSoftmax, map),
         (Op::MaxPool2d(MaxPool2d::new(3, 2).ceil_mode()), map),
@@ -93,6 +98,7 @@ fn has_a_case(op: &Op) -> bool {
             true
         }
         Op::Relu | Op::Relu6 | Op::LeakyRelu { .. } | Op::Sigmoid | Op::Tanh | Op::Sgn => true,
+        Op::Gelu { .. } | Op::Silu | Op::HardSwish | Op::HardSigmoid => true,
         Op::Softmax | Op::LogSoftmax | Op::Flatten | Op::Dropout { .. } => true,
         Op::MaxPool2d(_) | Op::AvgPool2d(_) | Op::AdaptiveAvgPool2d { .. } => true,
         Op::Add | Op::Concat | Op::PadShortcut(_) => true,

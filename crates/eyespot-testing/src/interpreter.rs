@@ -126,6 +126,14 @@ fn node_result(
         Op::Sigmoid => map(&|v| 1.0 / (1.0 + (-v).exp())),
         Op::Tanh => map(&f64::tanh),
         Op::Sgn => map(&|v| if v >= 0.0 { 1.0 } else { 0.0 }),
+        Op::Gelu { tanh: true } => map(&|v| {
+            let argument = (2.0 / std::f64::consts::PI).sqrt() * (v + 0.044_715 * v.powi(3));
+            0.5 * v * (1.0 + argument.tanh())
+        }),
+        Op::Gelu { tanh: false } => map(&|v| v * normal_cdf(v)),
+        Op::Silu => map(&|v| v / (1.0 + (-v).exp())),
+        Op::HardSwish => map(&|v| v * (v + 3.0).clamp(0.0, 6.0) / 6.0),
+        Op::HardSigmoid => map(&|v| (v + 3.0).clamp(0.0, 6.0) / 6.0),
         Op::Dropout { .. } => x.to_vec(),
         Op::Softmax | Op::LogSoftmax => {
             let rows = x.chunks_exact(c).flat_map(|row| {
@@ -204,6 +212,16 @@ fn node_result(
             value(o) / base.powf(f64::from(op.beta))
         }),
     }
+}
+
+/// The standard normal distribution by its power series about 0 (Abramowitz and Stegun, 26.2.11).
+fn normal_cdf(x: f64) -> f64 {
+    let (mut term, mut sum) = (x, x);
+    for n in 1..200 {
+        term *= x * x / f64::from(2 * n + 1);
+        sum += term;
+    }
+    0.5 + sum * (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt()
 }
 
 fn window(

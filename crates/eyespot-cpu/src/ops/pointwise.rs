@@ -21,6 +21,7 @@ impl Operator for Pointwise {
     }
 
     fn backward_in_place(&self, call: Call, kept: Kept, d: &mut [f32]) {
-        pointwise::backward_in_place(call.threads, self.0, kept.y, d);
+        let kept = if self.0.reads_input() { kept.inputs.get(0) } else { kept.y };
+        pointwise::backward_in_place(call.threads, self.0, kept, d);
     }
 }

@@ -48,6 +48,18 @@ pub enum Op {
     Tanh,
     /// 1 where `x ≥ 0`, else 0. Its derivative is taken as 0, so nothing learns through it.
     Sgn,
+    /// `x·Φ(x)`, Φ the standard normal distribution (Hendrycks and Gimpel, 2016); with `tanh` their approximation
+    /// `x/2 · (1 + tanh(√(2/π)·(x + 0.044715·x³)))`. PyTorch's default is the exact form.
+    Gelu {
+        /// Whether it is approximated.
+        tanh: bool,
+    },
+    /// `x / (1 + e^−x)`, also called swish.
+    Silu,
+    /// `x·min(max(x + 3, 0), 6) / 6`.
+    HardSwish,
+    /// `min(max(x + 3, 0), 6) / 6`.
+    HardSigmoid,
     /// `e^xᵢ / Σ e^xⱼ` over the channels.
     Softmax,
     /// `xᵢ − log Σ e^xⱼ` over the channels.
@@ -147,6 +159,10 @@ impl Op {
             | Self::Sigmoid
             | Self::Tanh
             | Self::Sgn
+            | Self::Gelu { .. }
+            | Self::Silu
+            | Self::HardSwish
+            | Self::HardSigmoid
             | Self::Softmax
             | Self::LogSoftmax
             | Self::Dropout { .. }

@@ -17,16 +17,22 @@ pub fn pointwise(threads: &Threads, case: &Case) -> Outputs {
         "relu6" => Pointwise::Relu6,
         "leaky_relu" => Pointwise::LeakyRelu(0.125),
         "sigmoid" => Pointwise::Sigmoid,
+        "gelu" => Pointwise::Gelu,
+        "gelu_tanh" => Pointwise::GeluTanh,
+        "silu" => Pointwise::Silu,
+        "hard_swish" => Pointwise::HardSwish,
+        "hard_sigmoid" => Pointwise::HardSigmoid,
         _ => Pointwise::Tanh,
     };
     let (stretch, x) = stretched(case);
     let dy = case.dy();
     let (mut y, mut dx) = (vec![f32::NAN; x.len()], vec![f32::NAN; x.len()]);
     pointwise::forward(threads, function, &x, &mut y);
-    pointwise::backward(threads, function, &y, &dy, &mut dx);
+    let kept = if function.reads_input() { x.clone() } else { y.clone() };
+    pointwise::backward(threads, function, &kept, &dy, &mut dx);
     let (mut in_place, mut d) = (x, dy);
     pointwise::forward_in_place(threads, function, &mut in_place);
-    pointwise::backward_in_place(threads, function, &y, &mut d);
+    pointwise::backward_in_place(threads, function, &kept, &mut d);
     assert_eq!((&y, &dx), (&in_place, &d));
     outputs([("y", y), ("dx", times(stretch, &dx))])
 }
