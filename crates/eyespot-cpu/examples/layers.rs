@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 gradient_scale: 1.0,
                 step,
                 ema_decay: None,
-            });
+            })?;
             let (name, seconds) = ("optimizer".to_owned(), start.elapsed().as_secs_f64());
             times.push(LayerTime { name, algorithm: "sgd", multiply_adds: 0, seconds });
             rounds.push(times);

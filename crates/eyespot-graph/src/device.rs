@@ -38,6 +38,20 @@ pub enum DeviceError {
     /// A call with the wrong amount of data.
     #[error("{0}")]
     Call(String),
+    /// The device's memory doesn't suffice for the program. What advice fits depends on what it is compiled for, so it is
+    /// given where that is known.
+    #[error("the device has {free} bytes of memory left, the network needs {needed}")]
+    OutOfMemory {
+        /// What the program needs, in bytes.
+        needed: usize,
+        /// What is free, in bytes.
+        free: usize,
+        /// The largest batch that would fit, where one image fits.
+        fitting_batch: Option<usize>,
+    },
+    /// The device itself failed: its driver, a library, the hardware. What was on it is lost.
+    #[error("the device failed: {0}")]
+    Device(String),
 }
 
 /// What networks are computed on: the CPU, a GPU.
@@ -97,10 +111,13 @@ pub trait Training: Send {
     fn backward(&mut self, input: &[f32], scores_gradient: &[f32]) -> Result<(), DeviceError>;
 
     /// The Euclidean norm over all gradients of the last `backward`.
-    fn gradient_norm(&mut self) -> f64;
+    ///
+    /// # Errors
+    /// A device that fails, as all methods below.
+    fn gradient_norm(&mut self) -> Result<f64, DeviceError>;
 
     /// One optimizer step with the gradients of the last `backward`.
-    fn update(&mut self, update: &Update);
+    fn update(&mut self, update: &Update) -> Result<(), DeviceError>;
 
     /// From now on every [`Training::update`] takes its learning rate and weight decay times these factors, tensor by
     /// tensor; tensors that aren't named have 1 and 1, as all have before the first call. PyTorch's parameter groups.
@@ -111,16 +128,16 @@ pub trait Training: Send {
     fn set_tensor_scales(&mut self, scales: &TensorScales) -> Result<(), DeviceError>;
 
     /// The weights and running statistics as they are now.
-    fn params(&self) -> Params;
+    fn params(&self) -> Result<Params, DeviceError>;
 
     /// The exponential moving average of [`Training::params`], if [`Update::ema_decay`] was ever set.
-    fn averaged_params(&self) -> Option<Params>;
+    fn averaged_params(&self) -> Result<Option<Params>, DeviceError>;
 
     /// The gradients of the last `backward`, under the names of their tensors.
-    fn gradients(&self) -> Params;
+    fn gradients(&self) -> Result<Params, DeviceError>;
 
     /// The optimizer's state (momentum and the like, and the moving average) as named tensors, for a checkpoint.
-    fn optimizer_state(&self) -> Params;
+    fn optimizer_state(&self) -> Result<Params, DeviceError>;
 
     /// Puts back what [`Training::optimizer_state`] gave.
     fn set_optimizer_state(&mut self, state: &Params) -> Result<(), DeviceError>;

@@ -92,7 +92,7 @@ impl Stepper {
         program.backward(batch.inputs, gradient)?;
         let mut gradient_scale = 1.0;
         if let Some(limit) = settings.clip_norm {
-            let norm = program.gradient_norm();
+            let norm = program.gradient_norm()?;
             if !norm.is_finite() {
                 return Err(self.diverged(format!("the gradient's norm became {norm}"), epoch, index));
             }
@@ -107,7 +107,7 @@ impl Stepper {
             gradient_scale,
             step,
             ema_decay: settings.ema_decay,
-        });
+        })?;
         Ok(loss)
     }
 

@@ -198,7 +198,7 @@ impl<'a> Run<'a> {
             }
         }
         // Weights come back from a checkpoint in the file's order; the network's is the one to give on.
-        let mut found = if self.best.is_empty() { self.current() } else { self.best };
+        let mut found = if self.best.is_empty() { self.current()? } else { self.best };
         let specs = self.job.graph.param_specs();
         let mut params: Params =
             specs.iter().filter_map(|(name, _)| Some((name.clone(), found.remove(name)?))).collect();
@@ -261,15 +261,19 @@ impl<'a> Run<'a> {
     }
 
     /// The weights that are validated and kept.
-    fn current(&self) -> Params {
-        let averaged = self.job.settings.ema_decay.and_then(|_| self.program.averaged_params());
-        averaged.unwrap_or_else(|| self.program.params())
+    fn current(&self) -> Result<Params, TrainError> {
+        if self.job.settings.ema_decay.is_some()
+            && let Some(averaged) = self.program.averaged_params()?
+        {
+            return Ok(averaged);
+        }
+        Ok(self.program.params()?)
     }
 
     /// After an epoch: validation, the best, patience, the record, perhaps a checkpoint.
     fn record(&mut self, done: Start, observer: &mut dyn Observer) -> Result<(), TrainError> {
         let (settings, epoch) = (self.job.settings, self.state.epochs_done);
-        let current = self.current();
+        let current = self.current()?;
         // Statistics of batch norm can overflow while the loss looks sound.
         if let Some((name, _)) = current.iter().find(|(_, t)| t.iter().any(|x| !x.is_finite())) {
             let what = format!("`{name}` came to hold numbers that are not finite");
@@ -336,8 +340,8 @@ impl<'a> Run<'a> {
             if last || self.written.elapsed() >= run.interval || run.interval == Duration::ZERO {
                 run.write(&Checkpoint {
                     state: self.state.clone(),
-                    params: self.program.params(),
-                    optimizer: self.program.optimizer_state(),
+                    params: self.program.params()?,
+                    optimizer: self.program.optimizer_state()?,
                     best: self.best.clone(),
                 })?;
                 self.written = Instant::now();

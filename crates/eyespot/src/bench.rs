@@ -113,7 +113,7 @@ impl Bench {
             let seconds = median(|| {
                 program.forward(&input, self.batch, step)?;
                 program.backward(&input, &gradient)?;
-                program.update(&update(step));
+                program.update(&update(step))?;
                 step += 1;
                 Ok::<(), DeviceError>(())
             })?;

@@ -245,36 +245,37 @@ impl Training for CpuTraining {
         Ok(())
     }
 
-    fn gradient_norm(&mut self) -> f64 {
+    fn gradient_norm(&mut self) -> Result<f64, DeviceError> {
         let small = self.memory.gradients.len() < TOO_SMALL_FOR_THREADS;
         let threads = if small { &self.alone } else { &*self.threads };
-        rules::squared_norm(threads, &self.memory.gradients).sqrt()
+        Ok(rules::squared_norm(threads, &self.memory.gradients).sqrt())
     }
 
-    fn update(&mut self, update: &Update) {
+    fn update(&mut self, update: &Update) -> Result<(), DeviceError> {
         let (alone, all) = (&self.alone, &*self.threads);
         let threads = |weights| if weights < TOO_SMALL_FOR_THREADS { alone } else { all };
         self.optimizer.update(threads, &mut self.weights, &self.memory.gradients, update);
+        Ok(())
     }
 
     fn set_tensor_scales(&mut self, scales: &TensorScales) -> Result<(), DeviceError> {
         self.optimizer.set_scales(&self.weights, scales)
     }
 
-    fn params(&self) -> Params {
-        self.weights.params()
+    fn params(&self) -> Result<Params, DeviceError> {
+        Ok(self.weights.params())
     }
 
-    fn averaged_params(&self) -> Option<Params> {
-        self.optimizer.average(&self.weights)
+    fn averaged_params(&self) -> Result<Option<Params>, DeviceError> {
+        Ok(self.optimizer.average(&self.weights))
     }
 
-    fn gradients(&self) -> Params {
-        self.weights.slots.named_learned("", &self.memory.gradients)
+    fn gradients(&self) -> Result<Params, DeviceError> {
+        Ok(self.weights.slots.named_learned("", &self.memory.gradients))
     }
 
-    fn optimizer_state(&self) -> Params {
-        self.optimizer.save(&self.weights)
+    fn optimizer_state(&self) -> Result<Params, DeviceError> {
+        Ok(self.optimizer.save(&self.weights))
     }
 
     fn set_optimizer_state(&mut self, state: &Params) -> Result<(), DeviceError> {

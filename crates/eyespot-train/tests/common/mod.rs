@@ -125,11 +125,11 @@ impl Training for Learning {
         Ok(())
     }
 
-    fn gradient_norm(&mut self) -> f64 {
-        self.gradients.iter().flatten().map(|&g| f64::from(g).powi(2)).sum::<f64>().sqrt()
+    fn gradient_norm(&mut self) -> Result<f64, DeviceError> {
+        Ok(self.gradients.iter().flatten().map(|&g| f64::from(g).powi(2)).sum::<f64>().sqrt())
     }
 
-    fn update(&mut self, update: &Update) {
+    fn update(&mut self, update: &Update) -> Result<(), DeviceError> {
         let Optimizer::Sgd { momentum, .. } = update.optimizer else { panic!("the plain device knows SGD") };
         let weights = [&mut self.layer.weight, &mut self.layer.bias];
         let average = update.ema_decay.map(|_| weights.each_ref().map(|w| (**w).clone()));
@@ -147,27 +147,28 @@ impl Training for Learning {
             *a = &*a * decay + &(&self.layer.weight * (1.0 - decay));
             *b = &*b * decay + &(&self.layer.bias * (1.0 - decay));
         }
+        Ok(())
     }
 
     fn set_tensor_scales(&mut self, _: &TensorScales) -> Result<(), DeviceError> {
         Err(DeviceError::Call("the plain device steps all tensors alike".to_owned()))
     }
 
-    fn params(&self) -> Params {
-        named("", &[self.layer.weight.clone(), self.layer.bias.clone()]).into_iter().collect()
+    fn params(&self) -> Result<Params, DeviceError> {
+        Ok(named("", &[self.layer.weight.clone(), self.layer.bias.clone()]).into_iter().collect())
     }
 
-    fn averaged_params(&self) -> Option<Params> {
-        self.average.as_ref().map(|average| named("", average).into_iter().collect())
+    fn averaged_params(&self) -> Result<Option<Params>, DeviceError> {
+        Ok(self.average.as_ref().map(|average| named("", average).into_iter().collect()))
     }
 
-    fn gradients(&self) -> Params {
-        named("", &self.gradients).into_iter().collect()
+    fn gradients(&self) -> Result<Params, DeviceError> {
+        Ok(named("", &self.gradients).into_iter().collect())
     }
 
-    fn optimizer_state(&self) -> Params {
+    fn optimizer_state(&self) -> Result<Params, DeviceError> {
         let momentum = self.momentum.iter().flat_map(|m| named("momentum.", m));
-        momentum.chain(self.average.iter().flat_map(|a| named("average.", a))).collect()
+        Ok(momentum.chain(self.average.iter().flat_map(|a| named("average.", a))).collect())
     }
 
     fn set_optimizer_state(&mut self, state: &Params) -> Result<(), DeviceError> {
