@@ -1,4 +1,4 @@
-//! Times networks on the first GPU: `gpu_bench NETWORK BATCH infer|train f32|tf32|bf16 [fast]`, as milliseconds per image.
+//! Times networks on the first GPU: `gpu_bench NETWORK BATCH infer|train f32|tf32|bf16 [fast] [profile]`, as milliseconds per image.
 //! The images are on the GPU already.
 
 use eyespot_cuda::{Cuda, Precision};
@@ -30,6 +30,22 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         step: 0,
         ema_decay: None,
     };
+    if rest.iter().any(|word| word == "profile") {
+        let mut sums: Vec<(String, f64, usize)> = Vec::new();
+        for (name, seconds) in gpu.profile(&graph, &params, batch, mode == "train")? {
+            match sums.iter_mut().find(|(other, _, _)| *other == name) {
+                Some((_, sum, count)) => (*sum, *count) = (*sum + seconds, *count + 1),
+                None => sums.push((name, seconds, 1)),
+            }
+        }
+        sums.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let whole: f64 = sums.iter().map(|(_, seconds, _)| seconds).sum();
+        println!("{network} {mode}: {:.2} ms", 1e3 * whole);
+        for (name, seconds, count) in sums.iter().take(48) {
+            println!("{:8.3} ms {count:3} x {name}", 1e3 * seconds);
+        }
+        return Ok(());
+    }
     let began = Instant::now();
     let (seconds, bytes) = gpu.time(&graph, &params, batch, (mode == "train").then_some(&update))?;
     let all = began.elapsed().as_secs_f64();

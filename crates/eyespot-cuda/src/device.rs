@@ -44,6 +44,25 @@ impl Cuda {
         self
     }
 
+    /// What the GPU does for a batch, in order, with the seconds of each call by itself: a training step's two passes, or
+    /// inference.
+    ///
+    /// # Errors
+    /// As [`Cuda::time`].
+    pub fn profile(
+        &self,
+        graph: &Graph,
+        params: &Params,
+        batch: usize,
+        training: bool,
+    ) -> Result<Vec<(String, f64)>, DeviceError> {
+        if training {
+            CudaTraining::new(&self.settings, graph, params, batch, 0)?.profile()
+        } else {
+            CudaInference::new(&self.settings, graph, params, batch)?.profile()
+        }
+    }
+
     /// Seconds that a batch takes and bytes that it needs, its images being on the GPU already: what the GPU computes, without
     /// what feeds it. With `update` a training step, else inference.
     ///

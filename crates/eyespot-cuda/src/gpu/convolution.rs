@@ -31,6 +31,18 @@ pub(super) fn key(convolution: &Convolution, element: Element, fused: bool, rule
     format!("{sizes:?} {with} {element:?} {rules:?} {}", alignment(y.offset))
 }
 
+/// What a table of timings calls it.
+pub(super) fn label(convolution: &Convolution, fused: bool) -> String {
+    let Sizes { input: [h, w, c], output: [_, _, oc], kernel, stride, .. } = convolution.sizes;
+    let what = match convolution.direction {
+        Direction::Forward { .. } if fused => "forward, fused",
+        Direction::Forward { .. } => "forward",
+        Direction::Data => "data",
+        Direction::Filter => "filter",
+    };
+    format!("conv {}x{}/{} {c}->{oc} on {h}x{w}: {what}", kernel.0, kernel.1, stride.0)
+}
+
 /// The largest power of two up to 16 that an offset is a multiple of.
 fn alignment(offset: usize) -> i64 {
     1 << (offset | 16).trailing_zeros()

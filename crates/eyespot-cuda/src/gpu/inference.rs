@@ -81,6 +81,12 @@ impl CudaInference {
 }
 
 impl CudaInference {
+    /// Seconds that each call takes by itself, for a whole batch.
+    pub(crate) fn profile(&mut self) -> Result<Vec<(String, f64)>, DeviceError> {
+        self.run_images(self.batch)?;
+        Ok(self.program.profile(&self.prepared[&self.batch])?)
+    }
+
     /// Seconds that a whole batch takes, its images being on the GPU already: the mean of `rounds` after a warm-up.
     pub(crate) fn time(&mut self, rounds: usize) -> Result<f64, DeviceError> {
         for _ in 0..3 {

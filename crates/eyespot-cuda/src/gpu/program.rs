@@ -11,6 +11,7 @@ use cudarc::driver::{result, sys};
 use std::collections::HashMap;
 use std::ffi::c_void;
 use std::sync::{Arc, PoisonError};
+use std::time::Instant;
 
 /// What programs of one device have in common.
 #[derive(Debug, Clone)]
@@ -42,8 +43,18 @@ pub(super) struct Prepared {
 }
 
 enum Ready {
-    Kernel { function: sys::CUfunction, grid: (u32, u32), threads: (u32, u32), arguments: Vec<Value> },
-    Convolution { plan: Arc<Plan>, variant: Descriptor },
+    Kernel {
+        name: String,
+        function: sys::CUfunction,
+        grid: (u32, u32),
+        threads: (u32, u32),
+        arguments: Vec<Value>,
+    },
+    Convolution {
+        name: String,
+        plan: Arc<Plan>,
+        variant: Descriptor,
+    },
 }
 
 /// An argument in the form in which the driver copies it: a pointer, u32, u64 or f32 in the first bytes.
@@ -136,7 +147,8 @@ impl Program {
                     let addresses: Vec<u64> =
                         places.into_iter().map(|place| self.address(place)).collect::<Result<_, _>>()?;
                     let variant = plan.variant(&addresses, workspace)?;
-                    ready.push(Ready::Convolution { plan, variant });
+                    let name = convolution::label(convolution, fused);
+                    ready.push(Ready::Convolution { name, plan, variant });
                     if let Some(finish) = convolution.finish.as_ref().filter(|_| !fused) {
                         ready.push(self.kernel(finish)?);
                     }
@@ -194,7 +206,8 @@ impl Program {
             Ok(value)
         };
         let arguments = launch.arguments.iter().map(value).collect::<Result<_, CudaError>>()?;
-        Ok(Ready::Kernel { function, grid: launch.grid, threads: launch.threads, arguments })
+        let name = launch.kernel.clone();
+        Ok(Ready::Kernel { name, function, grid: launch.grid, threads: launch.threads, arguments })
     }
 
     /// Runs the calls: one by one at first, when libraries still load code, then as one graph.
@@ -223,10 +236,25 @@ impl Program {
         self.run(prepared)
     }
 
+    /// Runs the calls one after the other, waits for each, and says how many seconds it took.
+    pub(super) fn profile(&self, prepared: &Prepared) -> Result<Vec<(String, f64)>, CudaError> {
+        self.run_calls(&prepared.calls)?;
+        let mut times = Vec::with_capacity(prepared.calls.len());
+        for call in &prepared.calls {
+            self.stream.synchronize()?;
+            let start = Instant::now();
+            self.run_calls(std::slice::from_ref(call))?;
+            self.stream.synchronize()?;
+            let (Ready::Kernel { name, .. } | Ready::Convolution { name, .. }) = call;
+            times.push((name.clone(), start.elapsed().as_secs_f64()));
+        }
+        Ok(times)
+    }
+
     fn run_calls(&self, calls: &[Ready]) -> Result<(), CudaError> {
         for call in calls {
             match call {
-                Ready::Kernel { function, grid, threads, arguments } => {
+                Ready::Kernel { function, grid, threads, arguments, .. } => {
                     let mut pointers: Vec<*mut c_void> =
                         arguments.iter().map(|value| value.as_ptr().cast_mut().cast()).collect();
                     let (grid, threads) = ((grid.0, grid.1, 1), (threads.0, threads.1, 1));
@@ -237,7 +265,7 @@ impl Program {
                     };
                     checked("cuLaunchKernel", launched)?;
                 }
-                Ready::Convolution { plan, variant } => plan.run(&self.handle, variant)?,
+                Ready::Convolution { plan, variant, .. } => plan.run(&self.handle, variant)?,
             }
         }
         Ok(())

@@ -201,6 +201,15 @@ impl CudaTraining {
 }
 
 impl CudaTraining {
+    /// Seconds that each call of the two passes takes by itself, for a whole batch.
+    pub(crate) fn profile(&mut self) -> Result<Vec<(String, f64)>, DeviceError> {
+        self.prepare(self.batch)?;
+        let (forward, backward) = &self.prepared[&self.batch];
+        let mut times = self.program.profile(forward)?;
+        times.extend(self.program.profile(backward)?);
+        Ok(times)
+    }
+
     /// Seconds that a whole step with a whole batch takes, its images being on the GPU already: the mean of `rounds` after
     /// a warm-up. The weights follow `update`.
     pub(crate) fn time(&mut self, rounds: usize, update: &Update) -> Result<f64, DeviceError> {

@@ -5,6 +5,10 @@
 
 enum { NOTHING, THEN_RELU, THEN_RELU6, THEN_ADD_RELU };
 
+// The rows and the pack of channels of a thread: the channels' numbers stay in registers while it goes down the rows.
+#define EACH_ROW(row, rows) \
+    _Pragma("unroll 4") for (u32 row = blockIdx.y * blockDim.y + threadIdx.y; row < (rows); row += gridDim.y * blockDim.y)
+
 // Threads: x = packs of channels, y = rows, 256 in all. Grid: x = packs, y = parts.
 template <int V, typename F> __device__ void sum_rows(u32 rows, u32 channels, float2* partial, F f) {
     __shared__ float2 shared[V][256];
@@ -13,7 +17,7 @@ template <int V, typename F> __device__ void sum_rows(u32 rows, u32 channels, fl
     float2 sums[V];
     for (int k = 0; k < V; k++) sums[k] = make_float2(0.0f, 0.0f);
     if (pack < packs)
-        for (u32 row = blockIdx.y * blockDim.y + threadIdx.y; row < rows; row += gridDim.y * blockDim.y) f((size_t)row * packs + pack, sums);
+        EACH_ROW(row, rows) f((size_t)row * packs + pack, sums);
     for (int k = 0; k < V; k++) shared[k][own] = sums[k];
     __syncthreads();
     if (threadIdx.y == 0 && pack < packs)
@@ -85,20 +89,27 @@ extern "C" __global__ void norm_statistics(const element* x, const float2* parti
 // y = act((x - mean) * inv_std * weight + bias + other)
 template <int V>
 __device__ void norm_apply(const element* x, const element* other, element* y, const float* mean, const float* inv_std, const float* weight, const float* bias, u32 rows, u32 channels, u32 then) {
-    u32 packs = channels / V;
-    EACH(i, (size_t)rows * packs) {
-        u32 c = (i % packs) * V;
+    u32 packs = channels / V, pack = blockIdx.x * blockDim.x + threadIdx.x;
+    if (pack >= packs) return;
+    float m[V], s[V], b[V];
+    for (int k = 0; k < V; k++) {
+        u32 c = pack * V + k;
+        m[k] = mean[c];
+        s[k] = inv_std[c] * weight[c];
+        b[k] = bias[c];
+    }
+    EACH_ROW(row, rows) {
+        size_t at = (size_t)row * packs + pack;
         float v[V], o[V];
-        load<V>(x, i, v);
-        if (then == THEN_ADD_RELU) load<V>(other, i, o);
+        load<V>(x, at, v);
+        if (then == THEN_ADD_RELU) load<V>(other, at, o);
         for (int k = 0; k < V; k++) {
-            float scale = inv_std[c + k] * weight[c + k];
-            v[k] = (v[k] - mean[c + k]) * scale + bias[c + k];
+            v[k] = (v[k] - m[k]) * s[k] + b[k];
             if (then == THEN_ADD_RELU) v[k] += o[k];
             if (then) v[k] = v[k] < 0.0f ? 0.0f : v[k];
             if (then == THEN_RELU6 && v[k] > 6.0f) v[k] = 6.0f;
         }
-        save<V>(y, i, v);
+        save<V>(y, at, v);
     }
 }
 extern "C" __global__ void norm_apply_1(const element* x, const element* other, element* y, const float* mean, const float* inv_std, const float* weight, const float* bias, u32 rows, u32 channels, u32 then) { norm_apply<1>(x, other, y, mean, inv_std, weight, bias, rows, channels, then); }
@@ -154,23 +165,32 @@ extern "C" __global__ void norm_backward_statistics(const float2* partial, float
 // summand. dx may be d where there is no sum.
 template <int V>
 __device__ void norm_backward(const element* x, const element* y, element* d, element* dx, const float* mean, const float* inv_std, const float* weight, const float* bias, const float* dweight, const float* dbias, u32 rows, u32 channels, u32 then) {
-    u32 packs = channels / V;
+    u32 packs = channels / V, pack = blockIdx.x * blockDim.x + threadIdx.x;
+    if (pack >= packs) return;
     float share = 1.0f / rows;
-    EACH(i, (size_t)rows * packs) {
-        u32 c = (i % packs) * V;
+    float m[V], s[V], w[V], b[V], dw[V], db[V];
+    for (int k = 0; k < V; k++) {
+        u32 c = pack * V + k;
+        m[k] = mean[c];
+        s[k] = inv_std[c];
+        w[k] = weight[c] * s[k];
+        b[k] = bias[c];
+        dw[k] = dweight[c] * share;
+        db[k] = dbias[c] * share;
+    }
+    EACH_ROW(row, rows) {
+        size_t at = (size_t)row * packs + pack;
         float v[V], g[V], r[V];
-        load<V>(x, i, v);
-        load<V>(d, i, g);
-        if (then == THEN_ADD_RELU) load<V>(y, i, r);
+        load<V>(x, at, v);
+        load<V>(d, at, g);
+        if (then == THEN_ADD_RELU) load<V>(y, at, r);
         for (int k = 0; k < V; k++) {
-            float m = mean[c + k], s = inv_std[c + k], w = weight[c + k];
-            float grad = unmasked(then, g[k], v[k], r[k], m, s * w, bias[c + k]);
-            float xhat = (v[k] - m) * s;
+            float grad = unmasked(then, g[k], v[k], r[k], m[k], w[k], b[k]);
             g[k] = grad;
-            v[k] = w * s * (grad - dbias[c + k] * share - xhat * dweight[c + k] * share);
+            v[k] = w[k] * (grad - db[k] - (v[k] - m[k]) * s[k] * dw[k]);
         }
-        if (then == THEN_ADD_RELU) save<V>(d, i, g);
-        save<V>(dx, i, v);
+        if (then == THEN_ADD_RELU) save<V>(d, at, g);
+        save<V>(dx, at, v);
     }
 }
 extern "C" __global__ void norm_backward_1(const element* x, const element* y, element* d, element* dx, const float* mean, const float* inv_std, const float* weight, const float* bias, const float* dweight, const float* dbias, u32 rows, u32 channels, u32 then) { norm_backward<1>(x, y, d, dx, mean, inv_std, weight, bias, dweight, dbias, rows, channels, then); }

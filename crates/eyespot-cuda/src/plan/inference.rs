@@ -43,7 +43,12 @@ pub(crate) fn take_images(graph: &Graph, channels: usize, images: usize) -> Call
 
 impl Inference<'_> {
     pub(crate) fn channels(&self) -> usize {
-        let readers = self.plan.steps.iter().filter(|step| step.inputs.contains(&Source::Input));
+        // A residual sum with the images needs them as they are: the addition's node isn't a convolution's.
+        let added = self.plan.steps.iter().any(|step| step.inputs[1..].contains(&Source::Input));
+        if added {
+            return self.graph.input_shape().channels();
+        }
+        let readers = self.plan.steps.iter().filter(|step| step.inputs[0] == Source::Input);
         image_channels(self.graph, self.element, readers.map(|step| step.node))
     }
 

@@ -332,9 +332,7 @@ impl<'a> Training<'a> {
     }
 
     fn norm_apply(&self, norm: &Norm, rows: &Rows, x: Place, other: Option<Place>, y: Place) -> Call {
-        let name = "norm_apply";
-        let launch = Launch::packs(name, self.element, rows.channels, rows.rows * rows.channels);
-        let launch = launch.arg(x).arg(other).arg(y).args(norm_places(norm));
+        let launch = rows.launch("norm_apply").arg(x).arg(other).arg(y).args(norm_places(norm));
         launch.args([rows.rows, rows.channels, then(norm.then)]).into()
     }
 
@@ -353,8 +351,7 @@ impl<'a> Training<'a> {
         let dbias = Place::float(Block::Gradients, norm.bias.start);
         let launch = rows.finish("norm_backward_statistics").args([partial, dweight, dbias]);
         calls.push(launch.args([rows.channels, rows.parts]).into());
-        let count = rows.rows * rows.channels;
-        let launch = Launch::packs("norm_backward", self.element, rows.channels, count).args([x, y, d, dx]);
+        let launch = rows.launch("norm_backward").args([x, y, d, dx]);
         let launch = launch.args(norm_places(norm)).args([dweight, dbias]);
         calls.push(launch.args(rows.sizes()).arg(then).into());
     }
