@@ -72,7 +72,11 @@ impl Listener for Progress {
         let shown: Vec<String> = b.classes.iter().take(8).map(|class| printable(class)).collect();
         let more = if b.classes.len() > 8 { ", …" } else { "" };
         let test = if test > 0 { format!(", {test} kept for testing") } else { String::new() };
-        self.say(&format!("photos   {train} to learn from, {validation} to validate by{test}"));
+        let judged = match validation {
+            0 if b.epochs == 0 => "judged by cross-validation".to_owned(),
+            _ => format!("{validation} to validate by"),
+        };
+        self.say(&format!("photos   {train} to learn from, {judged}{test}"));
         self.say(&format!("classes  {} ({}{more})", b.classes.len(), shown.join(", ")));
         if let Some((names, numbers)) = &b.features {
             self.say(&format!("features {names}, {numbers} numbers a photo"));

@@ -26,6 +26,17 @@ fn summary(t: &Trained, seconds: f64) -> String {
         best => format!("from epoch {best} of {}", t.epochs),
     };
     let result = match &t.validation {
+        Some(m) if t.solved.is_some() => {
+            let cross_validated = t.solved.as_ref().is_some_and(|solved| solved.cross_validated);
+            let (what, behind) = match cross_validated {
+                true => ("cross-validated", "; the model has learned from all of them"),
+                false => ("validation", ""),
+            };
+            let right = (m.accuracy * m.images as f64).round();
+            let accuracy = 100.0 * m.accuracy;
+            format!("{what} accuracy {accuracy:.1} % ({right} of {} photos){behind}", m.images)
+        }
+        None if t.solved.is_some() => "the head is solved; there were no photos to validate by".to_owned(),
         Some(m) => format!(
             "validation accuracy {:.1} % ({} of {} photos), {from}",
             100.0 * m.accuracy,

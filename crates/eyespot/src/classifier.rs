@@ -241,11 +241,16 @@ impl Classifier {
         self.measure(Some(data.as_ref()))
     }
 
-    /// Measures the classifier on the images that its run was validated by.
+    /// Measures the classifier on the images that its run was validated by; a run that was judged by cross-validation is
+    /// measured by what was predicted there.
     ///
     /// # Errors
     /// A model without its run folder, or images that are no longer where they were.
     pub fn evaluate_own(&self) -> Result<Evaluation, Error> {
+        if let Some(folded) = self.set_aside.as_ref().and_then(SetAside::folded) {
+            let (scored, notice) = folded.scored(self.classes())?;
+            return scored.measure(self, vec![notice]);
+        }
         self.measure(None)
     }
 

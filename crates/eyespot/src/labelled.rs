@@ -25,6 +25,13 @@ impl Classifier {
     pub(crate) fn labelled(&self, data: Option<&Path>) -> Result<Labelled, Error> {
         let own = match (data, &self.set_aside) {
             (Some(_), _) => None,
+            (None, Some(set_aside)) if set_aside.folded().is_some() => {
+                return Err(Error::Usage(
+                    "the run was judged by cross-validation, and the model has learned from all of its images; put other \
+                     labelled images behind it"
+                        .to_owned(),
+                ));
+            }
             (None, Some(set_aside)) => Some(set_aside),
             (None, None) => {
                 return Err(Error::Usage(

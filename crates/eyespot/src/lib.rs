@@ -59,4 +59,4 @@ pub use prediction::{ClassScore, PathPrediction, Prediction};
 pub use range::Range;
 pub use robustness::{Group, Robustness, Variation, VariationAccuracy, robustness};
 pub use suggest::closest;
-pub use training::{Beginning, Listener, Phase, Trained, Training, Trial};
+pub use training::{Beginning, Listener, Phase, Solved, Trained, Training, Trial};

@@ -55,6 +55,9 @@ pub enum OptimizerKind {
     Adam,
     /// AdamW.
     AdamW,
+    /// No steps over batches: a linear head on frozen features is solved by L-BFGS, as scikit-learn does it. The default
+    /// there.
+    Lbfgs,
 }
 
 /// The learning rate's way through training.
@@ -95,6 +98,8 @@ pub enum Balance {
     Weights,
     /// Rare classes are drawn more often.
     Sampler,
+    /// Weights where they lower the balanced log loss of a cross-validation; for heads that are solved.
+    Auto,
 }
 
 /// How much pictures are changed at random while learning.

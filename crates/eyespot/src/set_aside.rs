@@ -1,5 +1,7 @@
 //! The images a run was validated by.
 
+use crate::evaluation::Scored;
+use crate::training::run_folder::{FOLD, PROBABILITY_OF};
 use crate::{Error, TrainingOptions};
 use eyespot_data::{Dataset, Sample};
 use eyespot_system::printable_path;
@@ -10,8 +12,72 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone)]
 pub(crate) struct SetAside {
     data: PathBuf,
-    /// Below the data's folder, as the data set lists them.
+    /// Below the data's folder, as the data set lists them; empty after a cross-validation.
     names: HashSet<PathBuf>,
+    folded: Option<Folded>,
+}
+
+/// What a run's cross-validation predicted.
+#[derive(Debug, Clone)]
+pub(crate) struct Folded {
+    file: PathBuf,
+    classes: Vec<String>,
+    rows: Vec<FoldedRow>,
+}
+
+#[derive(Debug, Clone)]
+struct FoldedRow {
+    path: PathBuf,
+    label: String,
+    probabilities: Vec<f32>,
+}
+
+impl Folded {
+    /// From a `predictions.csv` with its header; `None` where a row is damaged.
+    fn read(file: PathBuf, header: &csv::StringRecord, rows: Vec<csv::StringRecord>) -> Option<Self> {
+        let classes: Vec<String> = header
+            .iter()
+            .filter_map(|column| column.strip_prefix(PROBABILITY_OF))
+            .map(str::to_owned)
+            .collect();
+        let first = header.iter().position(|column| column.starts_with(PROBABILITY_OF))?;
+        let row = |row: csv::StringRecord| {
+            let probabilities: Option<Vec<f32>> =
+                (first..first + classes.len()).map(|column| row.get(column)?.parse().ok()).collect();
+            Some(FoldedRow {
+                path: row.get(0)?.into(),
+                label: row.get(1)?.to_owned(),
+                probabilities: probabilities?,
+            })
+        };
+        let rows: Vec<FoldedRow> = rows.into_iter().map(row).collect::<Option<_>>()?;
+        Some(Self { file, classes, rows })
+    }
+
+    /// The predictions as scores, and what they are.
+    ///
+    /// # Errors
+    /// Classes that aren't the model's.
+    pub fn scored(&self, classes: &[String]) -> Result<(Scored, String), Error> {
+        let other =
+            || Error::file(&self.file, "these aren't the predictions of this model: its classes are others");
+        if self.classes != classes {
+            return Err(other());
+        }
+        let mut scored = Scored::default();
+        for row in &self.rows {
+            let label = classes.iter().position(|class| *class == row.label).ok_or_else(other)?;
+            scored.labels.push(label as u32);
+            scored.paths.push(row.path.clone());
+            // Softmax gives the probabilities back.
+            scored.scores.extend(row.probabilities.iter().map(|p| p.max(f32::MIN_POSITIVE).ln()));
+        }
+        let notice = format!(
+            "cross-validation: each of {} images was predicted by a head that had not seen it",
+            self.rows.len()
+        );
+        Ok((scored, notice))
+    }
 }
 
 impl SetAside {
@@ -19,11 +85,22 @@ impl SetAside {
     pub fn read(model: &Path) -> Option<Self> {
         let text = eyespot_system::read_text(&model.with_file_name("config.toml")).ok()?;
         let data = TrainingOptions::from_toml(&text).ok()?.data?;
-        let mut rows =
-            csv::Reader::from_reader(eyespot_system::open(&model.with_file_name("predictions.csv")).ok()?);
+        let file = model.with_file_name("predictions.csv");
+        let mut rows = csv::Reader::from_reader(eyespot_system::open(&file).ok()?);
+        let header = rows.headers().ok()?.clone();
+        if header.iter().any(|column| column == FOLD) {
+            let rows = rows.into_records().collect::<Result<_, _>>().ok()?;
+            let folded = Some(Folded::read(file, &header, rows)?);
+            return Some(Self { data, names: HashSet::new(), folded });
+        }
         let name = |row: csv::StringRecord| Some(below(&data, Path::new(row.get(0)?)));
         let names: HashSet<PathBuf> = rows.records().filter_map(|row| name(row.ok()?)).collect();
-        (!names.is_empty()).then_some(Self { data, names })
+        (!names.is_empty()).then_some(Self { data, names, folded: None })
+    }
+
+    /// What the run's cross-validation predicted, where it had one.
+    pub fn folded(&self) -> Option<&Folded> {
+        self.folded.as_ref()
     }
 
     /// Where the run's images lie.
@@ -68,6 +145,9 @@ impl SetAside {
 
     /// Of these samples only those that were set aside, where the run divided the same data itself.
     pub fn only(&self, data: &Path, samples: Vec<Sample>) -> Vec<Sample> {
+        if self.folded.is_some() {
+            return samples;
+        }
         let elsewhere = match (self.data.canonicalize(), data.canonicalize()) {
             (Ok(learned), Ok(now)) => learned != now,
             // The run was made from another folder, or on another machine: names must do.
@@ -99,7 +179,7 @@ mod tests {
             std::fs::create_dir(folder).expect("makes the folder");
         }
         let names = ["a/1.jpg", "b/2.jpg"].map(PathBuf::from);
-        let set_aside = SetAside { data: data.clone(), names: names.into() };
+        let set_aside = SetAside { data: data.clone(), names: names.into(), folded: None };
         let samples = |root: &Path, names: &[&str]| -> Vec<Sample> {
             names.iter().map(|name| Sample::file(root.join(name), 0)).collect()
         };

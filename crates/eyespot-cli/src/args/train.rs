@@ -51,8 +51,9 @@ pub struct TrainArgs {
     /// is taken [default: by optimizer and what is frozen]
     #[arg(long, value_name = "X|auto", allow_negative_numbers = true, value_parser = rate, help_heading = "Learning")]
     pub lr: Option<RateArg>,
-    /// The rule by which weights follow their gradients
-    #[arg(long, value_parser = ["sgd", "adam", "adamw"], help_heading = "Learning")]
+    /// The rule by which weights follow their gradients; lbfgs solves a linear head on frozen features, penalty chosen by
+    /// cross-validation [default: lbfgs where it can, else adamw, or sgd for pretrained weights]
+    #[arg(long, value_parser = ["lbfgs", "sgd", "adam", "adamw"], help_heading = "Learning")]
     pub optimizer: Option<String>,
     /// Momentum of SGD [default: 0.9]
     #[arg(long, value_name = "X", value_parser = number::<f32>("momentum"), help_heading = "Learning")]
@@ -88,8 +89,9 @@ pub struct TrainArgs {
     /// Stop where this many epochs have passed without a better validation result
     #[arg(long, value_name = "EPOCHS", value_parser = whole::<u64>("patience"), help_heading = "Learning")]
     pub patience: Option<u64>,
-    /// Against classes of different size: weigh the loss, or draw rare classes more often
-    #[arg(long, value_parser = ["none", "weights", "sampler"], help_heading = "Learning")]
+    /// Against classes of different size: weigh the loss, draw rare classes more often, or (where a head is solved) weigh
+    /// where that lowers the balanced log loss of the cross-validation
+    #[arg(long, value_parser = ["none", "weights", "sampler", "auto"], help_heading = "Learning")]
     pub balance: Option<String>,
 
     /// Change photos at random while learning: none, light, strong, digits, or operations with their strengths, such as

@@ -161,6 +161,17 @@ pub(super) fn resolve(
         )));
     }
 
+    o.strict.get_or_insert(false);
+    o.seed.get_or_insert(0);
+    o.threads.get_or_insert(0);
+    o.balance.get_or_insert(Balance::None);
+    o.cache.get_or_insert_with(|| cache_folder().map_or(Cache::None, Cache::Folder));
+    if super::solve::solves(&o)? {
+        o.optimizer = Some(OptimizerKind::Lbfgs);
+        let augment = o.augment.get_or_insert(AugmentKind::None);
+        o.views.get_or_insert(if *augment == AugmentKind::None { 1 } else { 4 });
+        return prepared(o, network, traditional);
+    }
     if fine_tune {
         fine_tuning(&mut o, network, loss, dataset);
     }
@@ -193,16 +204,19 @@ pub(super) fn resolve(
     o.batch_size.get_or_insert(BatchSize::Images(32));
     o.schedule.get_or_insert(ScheduleKind::Cosine);
     o.warmup.get_or_insert(0.0);
-    o.balance.get_or_insert(Balance::None);
     let plain = on_features || traditional;
     let augment = o.augment.get_or_insert(if plain { AugmentKind::None } else { AugmentKind::Light });
     o.views.get_or_insert(if *augment == AugmentKind::None { 1 } else { 4 });
-    o.strict.get_or_insert(false);
-    o.seed.get_or_insert(0);
-    o.threads.get_or_insert(0);
     o.every.get_or_insert(1);
-    o.cache.get_or_insert_with(|| cache_folder().map_or(Cache::None, Cache::Folder));
+    prepared(o, network, traditional)
+}
 
+/// With how images are made ready.
+fn prepared(
+    mut o: TrainingOptions,
+    network: &zoo::Network,
+    traditional: bool,
+) -> Result<TrainingOptions, Error> {
     o.fit.get_or_insert(if traditional { FitKind::Squash } else { FitKind::Crop });
     if !traditional {
         let preset = match transform_of_weights(&o)? {
@@ -276,7 +290,7 @@ pub(super) fn settings(o: &TrainingOptions, loss: Loss) -> Settings {
         balance: match o.balance {
             Some(Balance::Weights) => eyespot_train::Balance::Weights,
             Some(Balance::Sampler) => eyespot_train::Balance::Sampler,
-            Some(Balance::None) | None => eyespot_train::Balance::None,
+            Some(Balance::None | Balance::Auto) | None => eyespot_train::Balance::None,
         },
         seed: o.seed.unwrap_or(0),
         record_every: o.every.unwrap_or(1),

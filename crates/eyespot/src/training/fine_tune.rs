@@ -1,8 +1,8 @@
 //! Fine-tuning: first a head on the frozen backbone, then all layers, from there.
 
-use super::{Context, Listener, Part, Phase, Sources, defaults, features, network, settings_of};
+use super::{Context, Listener, Part, Phase, Sources, defaults, features, network, settings_of, solve};
 use crate::Error;
-use crate::options::{Freeze, TrainingOptions};
+use crate::options::{Freeze, OptimizerKind, TrainingOptions};
 use eyespot_graph::{Graph, Op, Params, TensorScale, TensorScales, zoo};
 use eyespot_train::{Job, Observer, Settings, Source, Start, train};
 use std::time::Instant;
@@ -61,6 +61,11 @@ pub(super) fn head(
         return Err(Error::Usage("fine-tuning needs a network with a backbone".to_owned()));
     };
     let Sources { train: mut learn, mut validation, .. } = features::sources(&context, frozen, listener)?;
+    if options.optimizer == Some(OptimizerKind::Lbfgs) {
+        let solved = solve::head(&context, &mut learn, false)?;
+        let start = Start { loss: solved.head.loss, accuracy: solved.head.accuracy };
+        return Ok(Head { params: solved.params, start });
+    }
     let job = Job {
         device: context.compute.device(),
         graph: &plan.graph,

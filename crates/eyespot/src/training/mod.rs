@@ -7,7 +7,8 @@ mod learned;
 mod listener;
 mod network;
 mod pictures;
-mod run_folder;
+pub(crate) mod run_folder;
+mod solve;
 mod tune;
 
 use crate::compute::Compute;
@@ -16,13 +17,14 @@ use crate::options::{AugmentKind, BatchSize, Cache, Freeze, Head, LearningRate, 
 use crate::{Error, Range, TrainingOptions, remarks};
 use eyespot_data::{Dataset, Limits, SplitOptions, Transform};
 use eyespot_formats::ModelFile;
-use eyespot_graph::Device;
+use eyespot_graph::{Device, Params};
 use eyespot_system::printable;
 use eyespot_train::{EpochRecord, Job, Metrics, RunFolder, Settings, Source};
 use listener::Through;
 pub use listener::{Beginning, Listener, Phase};
 use pictures::Remarks;
 use run_folder::{Earlier, Outputs};
+pub use solve::Solved;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,13 +33,13 @@ pub use tune::Trial;
 /// Trains a classifier.
 ///
 /// Nothing but the photos needs to be said: without weights a small network is trained from scratch; with the
-/// weights of a published network its backbone stays as it is and only a new head learns.
+/// weights of a published network its backbone stays as it is and a new linear head is solved on its features, judged by
+/// cross-validation.
 ///
 /// ```no_run
 /// let trained = eyespot::Training::new("photos/")
 ///     .model("squeezenet1_1")
 ///     .weights("squeezenet1_1.safetensors")
-///     .epochs(20)
 ///     .run(&mut ())?;
 /// println!("{:.1} % right, see {}", 100.0 * trained.accuracy.unwrap_or(0.0), trained.folder.display());
 /// # Ok::<(), eyespot::Error>(())
@@ -64,7 +66,7 @@ pub struct Trained {
     pub classes: Vec<String>,
     /// How many validation photos there were.
     pub validation_images: usize,
-    /// The epoch the model is from, counted from 1.
+    /// The epoch the model is from, counted from 1; 0 where a solved head was best.
     pub best_epoch: u64,
     /// How many epochs were trained.
     pub epochs: u64,
@@ -72,6 +74,8 @@ pub struct Trained {
     pub stopped_early: bool,
     /// Every recorded epoch.
     pub history: Vec<EpochRecord>,
+    /// How the head was solved, where no steps were made.
+    pub solved: Option<Solved>,
     /// The settings, all resolved.
     pub options: TrainingOptions,
     /// What was tried before, where settings were looked for (`tune`), the best first.
@@ -228,7 +232,11 @@ impl Training {
         let features = defaults::features(&self.options)?;
         let network = defaults::network(&self.options)?;
         let seed = self.options.seed.unwrap_or(0);
-        let mut dataset = Dataset::open(&data, &SplitOptions { seed, ..SplitOptions::default() })?;
+        let solves = solve::solves(&self.options)?;
+        // A cross-validation judges as well as images set aside, and leaves all of them to learn from.
+        let split = SplitOptions { seed, ..SplitOptions::default() };
+        let split = if solves { SplitOptions { validation: 0.0, ..split } } else { split };
+        let mut dataset = Dataset::open(&data, &split)?;
         check_classes(&dataset)?;
         if let Some((index, folds)) = self.fold {
             dataset = dataset.fold(index, folds, seed);
@@ -261,6 +269,9 @@ impl Training {
             noted: Remarks::default(),
         };
         listener.begin(&Beginning::new(&context, folder.clone()));
+        if solves {
+            return solved_run(&context, &outputs, listener);
+        }
         let mut start = None;
         let head = match fine_tuning {
             true => Some(fine_tune::head(&context, network, listener)?),
@@ -335,30 +346,22 @@ impl Training {
         };
         let outcome = eyespot_train::train(job, &mut Through(listener))?;
 
-        let (graph, params) = plan.whole(&outcome.params)?;
         let validation = match &mut validation {
             Some(part) => outputs.predictions(&context, &outcome.params, part)?,
             None => None,
         };
         let accuracy = validation.as_ref().map(|metrics| metrics.accuracy);
         let validation_images = validation.as_ref().map_or(0, |metrics| metrics.images);
-        let model = ModelFile {
-            graph,
-            params,
-            classes: dataset.classes.clone(),
-            transform: json(&transform)?,
-            training: serde_json::json!({
-                "loss": plan.loss.plain(),
-                "epochs": outcome.epochs,
-                "best_epoch": outcome.best_epoch,
-                "images": dataset.train.len(),
-                "validation_images": validation_images,
-                "validation_accuracy": accuracy,
-                "settings": settings,
-            }),
-            learned_from: context.learned_from()?,
-        };
-        model.write(&outputs.model())?;
+        let training = serde_json::json!({
+            "loss": plan.loss.plain(),
+            "epochs": outcome.epochs,
+            "best_epoch": outcome.best_epoch,
+            "images": dataset.train.len(),
+            "validation_images": validation_images,
+            "validation_accuracy": accuracy,
+            "settings": settings,
+        });
+        context.write_model(&outputs, &outcome.params, &transform, training)?;
         context.tell_remarks(listener);
         Ok(Trained {
             folder,
@@ -370,10 +373,64 @@ impl Training {
             epochs: outcome.epochs,
             stopped_early: outcome.stopped_early,
             history: outcome.history,
+            solved: None,
             options,
             trials: Vec::new(),
         })
     }
+}
+
+/// A run that solves its head: features, solution, judgement, model.
+fn solved_run(
+    context: &Context<'_>,
+    outputs: &Outputs,
+    listener: &mut dyn Listener,
+) -> Result<Trained, Error> {
+    let (plan, dataset) = (context.plan, context.dataset);
+    let Some(frozen) = &plan.frozen else {
+        return Err(Error::Usage("a head is solved on the features of frozen layers".to_owned()));
+    };
+    let Sources { mut train, mut validation, transform } = features::sources(context, frozen, listener)?;
+    let learned = solve::head(context, &mut train, validation.is_none())?;
+    let metrics = match (&mut validation, &learned.unseen) {
+        (Some(part), _) => outputs.predictions(context, &learned.params, part)?,
+        (None, Some(scores)) => Some(outputs.cross_validation(context, &train, scores, &learned.folds)?),
+        (None, None) => None,
+    };
+    let solved = Solved {
+        c: learned.head.choice.c,
+        folds: learned.head.choice.folds,
+        balance: learned.head.choice.balance,
+        training_accuracy: learned.head.accuracy,
+        cross_validated: validation.is_none() && metrics.is_some(),
+    };
+    listener.told(&solved.to_string());
+    let accuracy = metrics.as_ref().map(|metrics| metrics.accuracy);
+    let validation_images = metrics.as_ref().map_or(0, |metrics| metrics.images);
+    let training = serde_json::json!({
+        "loss": plan.loss.plain(),
+        "images": dataset.train.len(),
+        "validation_images": validation_images,
+        "validation_accuracy": accuracy,
+        "cross_validated": solved.cross_validated,
+        "head": learned.head.choice,
+    });
+    context.write_model(outputs, &learned.params, &transform, training)?;
+    context.tell_remarks(listener);
+    Ok(Trained {
+        folder: outputs.folder.path().to_owned(),
+        accuracy,
+        validation: metrics,
+        classes: dataset.classes.clone(),
+        validation_images,
+        best_epoch: 0,
+        epochs: 0,
+        stopped_early: false,
+        history: Vec::new(),
+        solved: Some(solved),
+        options: context.options.clone(),
+        trials: Vec::new(),
+    })
 }
 
 /// Measures an automatic range, so that from here on, and when the run is resumed, it is a fixed one.
@@ -425,6 +482,26 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// Writes the model with what was learned.
+    fn write_model(
+        &self,
+        outputs: &Outputs,
+        learned: &Params,
+        transform: &Transform,
+        training: serde_json::Value,
+    ) -> Result<(), Error> {
+        let (graph, params) = self.plan.whole(learned)?;
+        let model = ModelFile {
+            graph,
+            params,
+            classes: self.dataset.classes.clone(),
+            transform: json(transform)?,
+            training,
+            learned_from: self.learned_from()?,
+        };
+        Ok(model.write(&outputs.model())?)
+    }
+
     /// Tells which photos were left out, and what is to be said about others.
     fn tell_remarks(&self, listener: &mut dyn Listener) {
         // Poisoned only by a panic while inserting, which leaves a sound map.

@@ -118,6 +118,47 @@ impl Outputs {
     }
 }
 
+impl Outputs {
+    /// Writes `predictions.csv` for a cross-validation: what heads say of the training photos that they hadn't seen, and the
+    /// fold each was held back in. With the probability of every class, from which `evaluate` measures later.
+    pub fn cross_validation(
+        &self,
+        run: &Context<'_>,
+        part: &Part,
+        scores: &[f32],
+        folds: &[usize],
+    ) -> Result<Metrics, Error> {
+        let (loss, classes, labels) = (&run.plan.loss, &run.dataset.classes, part.source.labels());
+        let file = self.folder.path().join("predictions.csv");
+        write_atomically(&file, |out| {
+            let mut csv = csv::Writer::from_writer(out);
+            let head = ["path", "label", "prediction", "probability", FOLD].map(str::to_owned);
+            let each = classes.iter().map(|class| format!("{PROBABILITY_OF}{class}"));
+            csv.write_record(head.into_iter().chain(each))?;
+            for (sample, row) in scores.chunks_exact(classes.len()).enumerate() {
+                let prediction = loss.decide(row) as usize;
+                let probabilities = loss.probabilities(row);
+                let begin = [
+                    part.paths[sample].to_string_lossy().into_owned(),
+                    classes[labels[sample] as usize].clone(),
+                    classes[prediction].clone(),
+                    format!("{:.6}", probabilities[prediction]),
+                    (folds[sample] + 1).to_string(),
+                ];
+                csv.write_record(begin.into_iter().chain(probabilities.iter().map(|p| format!("{p:e}"))))?;
+            }
+            csv.flush()
+        })
+        .map_err(|e| Error::file(&file, format!("can't be written: {e}")))?;
+        Ok(Metrics::new(loss, scores, classes.len(), labels)?)
+    }
+}
+
+/// The column of the fold that an image was held back in.
+pub(crate) const FOLD: &str = "fold";
+/// What the columns of the classes' probabilities begin with.
+pub(crate) const PROBABILITY_OF: &str = "probability of ";
+
 /// That a run's folder holds no other one, unless that is meant to be there.
 pub(super) fn refuse_used(folder: &Path, earlier: Earlier) -> Result<(), Error> {
     if earlier != Earlier::Keep || !([MODEL, CHECKPOINT].iter().any(|file| folder.join(file).exists())) {
