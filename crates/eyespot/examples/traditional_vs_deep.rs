@@ -7,7 +7,7 @@
 //! `docs/course/09-traditional-vs-deep.md`.
 
 use anyhow::Context;
-use eyespot::{Classifier, Robustness, Training, Variation, save_png};
+use eyespot::{Classifier, OptimizerKind, Robustness, Training, Variation, save_png};
 use eyespot_data::drawn::{Factors, KINDS, draw};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -37,13 +37,16 @@ fn main() -> anyhow::Result<()> {
     };
 
     let new = || Training::new(&pictures);
+    // By gradient descent, as the course has it; by default such heads are solved.
+    let steps = |features| new().features(features).model("linear").optimizer(OptimizerKind::AdamW, 0.001);
     let mut trainings = vec![
-        ("grey pixels + linear", new().features("pixels").model("linear")),
-        ("HOG + linear", new().features("hog").model("linear")),
+        ("grey pixels + linear", steps("pixels")),
+        ("HOG + linear", steps("hog")),
         ("small CNN", new().model("small_cnn")),
     ];
     match weights {
-        Some(weights) => trainings.push(("transferred network", new().weights(weights))),
+        Some(weights) => trainings
+            .push(("transferred network", new().weights(weights).optimizer(OptimizerKind::Sgd, 0.001))),
         None => println!("no weights are given, so there is no transferred network (--weights FILE)"),
     }
     let mut classifiers = Vec::new();

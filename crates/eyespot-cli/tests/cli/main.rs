@@ -15,6 +15,7 @@ mod predict;
 mod real_data;
 mod robustness;
 mod settings;
+mod solved;
 mod support;
 mod train;
 mod tune;

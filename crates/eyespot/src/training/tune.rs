@@ -173,7 +173,9 @@ fn candidates(given: &TrainingOptions) -> Result<Vec<TrainingOptions>, Error> {
                 (_, true) => vec![augment("flip,crop=0.35..1,color=0.2"), AugmentKind::None],
                 (_, false) => vec![augment("light,color=0.3,erase"), augment("light,mixup=0.2")],
             };
-            let rates = way.lr.is_none().then_some([0.3, 3.0]).into_iter().flatten();
+            // A head that is solved has no rate.
+            let steps = !super::solve::solves(&way)?;
+            let rates = (steps && way.lr.is_none()).then_some([0.3, 3.0]).into_iter().flatten();
             let usual = defaults::usual_rate(&way, frozen);
             let rates: Vec<TrainingOptions> = rates
                 .map(|factor| {
