@@ -3,6 +3,7 @@
 use crate::args::{BenchArgs, BenchMode};
 use crate::output;
 use eyespot::Bench;
+use eyespot_system::printable;
 use std::process::ExitCode;
 
 pub fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
@@ -17,6 +18,9 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
         threads: args.threads,
         data: args.data.clone(),
         layers: args.layers,
+        device: args.device.device,
+        precision: args.device.precision,
+        fast: args.device.fast,
     };
     let result = bench.run()?;
     if args.json {
@@ -34,17 +38,24 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
         BenchMode::Train => format!("{} training step", result.model),
         BenchMode::Data => "files to tensors".to_owned(),
     };
-    output::line(format!(
-        "{what}, batch {}, {} threads, {}",
-        result.batch, result.threads, result.precision
-    ))?;
+    let on = match &result.device {
+        Some(gpu) => printable(gpu),
+        None => format!("{} threads", result.threads),
+    };
+    output::line(format!("{what}, batch {}, {on}, {}", result.batch, result.precision))?;
     output::line(format!(
         "  {:.3} ms per image, {:.1} images/s",
         result.ms_per_image, result.images_per_second
     ))?;
-    if let (Some(gflops), Some(share)) = (result.gflops, result.share_of_peak) {
-        output::line(format!("  {gflops:.0} GFLOPS, {:.0} % of this machine's peak", 100.0 * share))?;
+    if let Some(gflops) = result.gflops {
+        let of_peak =
+            result.share_of_peak.map(|share| format!(", {:.0} % of this machine's peak", 100.0 * share));
+        output::line(format!("  {gflops:.0} GFLOPS{}", of_peak.unwrap_or_default()))?;
     }
-    output::line(format!("  {:.0} MiB of memory at most", result.peak_memory_bytes as f64 / 1048576.0))?;
+    let mib = |bytes: u64| format!("{:.0} MiB", bytes as f64 / 1048576.0);
+    output::line(match result.device_memory_bytes {
+        Some(bytes) => format!("  {} of the GPU's memory", mib(bytes)),
+        None => format!("  {} of memory at most", mib(result.peak_memory_bytes)),
+    })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -9,7 +9,10 @@ use std::process::ExitCode;
 
 pub fn run(args: &EmbedArgs) -> anyhow::Result<ExitCode> {
     let (embedder, paths) = embedder(args)?;
-    let embedder = embedder.threads(args.threads).strict(args.strict).batch(args.batch as usize);
+    let mut embedder = embedder.threads(args.threads).strict(args.strict).batch(args.batch as usize);
+    if let Some(device) = args.device.open()? {
+        embedder = embedder.device(device);
+    }
     let mut file = match args.overwrite {
         true => EmbeddingFile::create(&args.output, embedder.len())?,
         false => EmbeddingFile::create_new(&args.output, embedder.len())?,

@@ -24,11 +24,14 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
         [run] if models == 1 && model::is_model(run) => (model::from_run(run, &args.transform)?, Vec::new()),
         paths => model::load(paths, &args.published, &args.transform)?,
     };
-    let classifier = classifier
+    let mut classifier = classifier
         .threads(args.threads)
         .strict(args.strict)
         .batch(args.batch as usize)
         .include_training(args.include_training);
+    if let Some(device) = args.device.open()? {
+        classifier = classifier.device(device);
+    }
     let mut evaluation = match &data[..] {
         [] => classifier.evaluate_own()?,
         [data] => classifier.evaluate(data)?,

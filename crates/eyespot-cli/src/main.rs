@@ -5,6 +5,7 @@ mod args;
 mod bench;
 mod config;
 mod demo;
+mod device;
 mod embed;
 mod evaluate;
 mod inspect;
@@ -70,6 +71,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Inspect(args) => inspect::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Devices { json } => device::run(json),
         Command::Completions { shell } => {
             // Written in one piece, so that a closed pipe gives an error and not a panic.
             let mut script = Vec::new();

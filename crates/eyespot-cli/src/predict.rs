@@ -14,11 +14,14 @@ pub fn run(args: &PredictArgs) -> anyhow::Result<ExitCode> {
     // A handful of files needs no larger program than themselves.
     let files = if paths.iter().all(|path| path.is_file()) { paths.len() } else { usize::MAX };
     let top_k = (args.top_k as usize).min(classifier.classes().len());
-    let classifier = classifier
+    let mut classifier = classifier
         .top_k(top_k)
         .threads(args.threads)
         .strict(args.strict)
         .batch((args.batch as usize).min(files));
+    if let Some(device) = args.device.open()? {
+        classifier = classifier.device(device);
+    }
     let naming = Naming { classifier, paths, top_k, args };
     let (done, failed) = match &args.output {
         None => naming.write_all(&mut BufWriter::new(io::stdout().lock()), !io::stdout().is_terminal())?,

@@ -21,6 +21,8 @@ pub struct Progress {
     what: String,
     /// Whether better ways than from scratch are told.
     advice: bool,
+    /// Whether the CPU only reads images, so that it can be told which of the two limits.
+    gpu: bool,
 }
 
 impl Progress {
@@ -38,12 +40,19 @@ impl Progress {
             accuracy: None,
             what: String::new(),
             advice: true,
+            gpu: false,
         }
     }
 
     /// Says nothing about pretrained weights.
     pub fn without_advice(mut self) -> Self {
         self.advice = false;
+        self
+    }
+
+    /// Tells whether reading images on the CPU limits or computing on a GPU.
+    pub fn with_gpu(mut self, gpu: bool) -> Self {
+        self.gpu = gpu;
         self
     }
 
@@ -147,9 +156,13 @@ impl Listener for Progress {
         let left = (self.epochs - first + 1) as f64 - way;
         let left = self.began.elapsed().as_secs_f64() / way.max(1e-9) * left;
         let rate = self.done as f64 / self.since.elapsed().as_secs_f64().max(1e-9);
+        let limit = match self.gpu {
+            true => limit(d.waiting, self.since.elapsed().as_secs_f64()),
+            false => "",
+        };
         let best = self.accuracy.map(|a| format!(", validation {:.1} %", 100.0 * a)).unwrap_or_default();
         self.bar.set_message(format!(
-            "{}/{}  batch {}/{}  {rate:.0} images/s  {} left  loss {:.4}{best}",
+            "{}/{}  batch {}/{}  {rate:.0} images/s{limit}  {} left  loss {:.4}{best}",
             d.epoch,
             d.epochs,
             d.batch,
@@ -188,6 +201,11 @@ impl Drop for Progress {
     }
 }
 
+/// What a GPU's user can do something about, by the seconds in which it waited for images.
+fn limit(waiting: f64, all: f64) -> &'static str {
+    if waiting > 0.1 * all { " (reading images limits)" } else { " (the GPU limits)" }
+}
+
 /// `0.33 million`, or the number where it is small.
 fn millions(n: u64) -> String {
     if n < 100_000 { n.to_string() } else { format!("{:.2} million", n as f64 / 1e6) }
@@ -212,4 +230,15 @@ pub fn pictures(visible: bool) -> ProgressBar {
     }
     let style = ProgressStyle::with_template("{spinner} {pos} pictures, {per_sec}");
     ProgressBar::no_length().with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenth_of_the_time_is_worth_telling() {
+        assert_eq!(limit(0.5, 10.0), " (the GPU limits)");
+        assert_eq!(limit(6.0, 10.0), " (reading images limits)");
+    }
 }

@@ -10,6 +10,7 @@ use serde_json::json;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// More groups than this are no table to look at.
@@ -20,17 +21,19 @@ const LINE_EVERY: Duration = Duration::from_secs(15);
 
 pub fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
     let (named, data) = model::load_all(&args.paths, &args.published, &args.transform)?;
+    let device = args.device.open()?;
     let (names, classifiers): (Vec<String>, Vec<Classifier>) = named
         .into_iter()
         .map(|(name, classifier)| {
-            (
-                name,
-                classifier
-                    .threads(args.threads)
-                    .batch(args.batch as usize)
-                    .strict(args.strict)
-                    .include_training(args.include_training),
-            )
+            let classifier = classifier
+                .threads(args.threads)
+                .batch(args.batch as usize)
+                .strict(args.strict)
+                .include_training(args.include_training);
+            match &device {
+                Some(device) => (name, classifier.device(Arc::clone(device))),
+                None => (name, classifier),
+            }
         })
         .unzip();
     let figure = args.output.clone().unwrap_or_else(|| PathBuf::from("robustness.png"));

@@ -3,7 +3,7 @@
 use crate::args::TrainArgs;
 use crate::evaluate::{balanced, largest_class};
 use crate::progress::{Progress, duration};
-use crate::{config, output};
+use crate::{config, device, output};
 use eyespot::{Trained, Training, Trial};
 use eyespot_system::{printable, printable_path};
 use std::process::ExitCode;
@@ -12,8 +12,14 @@ use std::time::Instant;
 pub fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     let began = Instant::now();
     let options = config::resolve(args)?;
-    let mut progress = Progress::new();
-    let trained = Training::with_options(options).resume(args.resume).run(&mut progress)?;
+    let device = options.device.unwrap_or_default();
+    let device = device::open(device, options.precision, options.fast.unwrap_or(false))?;
+    let mut training = Training::with_options(options).resume(args.resume);
+    let mut progress = Progress::new().with_gpu(device.is_some());
+    if let Some(device) = device {
+        training = training.device(device);
+    }
+    let trained = training.run(&mut progress)?;
     drop(progress);
     output::line(summary(&trained, began.elapsed().as_secs_f64()))?;
     Ok(ExitCode::SUCCESS)

@@ -38,9 +38,8 @@ pub enum DeviceError {
     /// A call with the wrong amount of data.
     #[error("{0}")]
     Call(String),
-    /// The device's memory doesn't suffice for the program. What advice fits depends on what it is compiled for, so it is
-    /// given where that is known.
-    #[error("the device has {free} bytes of memory left, the network needs {needed}")]
+    /// The device's memory doesn't suffice for the program.
+    #[error("{}", out_of_memory(*needed, *free, *fitting_batch))]
     OutOfMemory {
         /// What the program needs, in bytes.
         needed: usize,
@@ -52,6 +51,16 @@ pub enum DeviceError {
     /// The device itself failed: its driver, a library, the hardware. What was on it is lost.
     #[error("the device failed: {0}")]
     Device(String),
+}
+
+fn out_of_memory(needed: usize, free: usize, fitting_batch: Option<usize>) -> String {
+    let gib = |bytes: usize| format!("{:.1} GiB", bytes as f64 / (1u64 << 30) as f64);
+    let advice = match fitting_batch {
+        Some(1) => "a batch of 1 image would fit".to_owned(),
+        Some(images) => format!("a batch of {images} images would fit"),
+        None => "not even a single image at a time would fit".to_owned(),
+    };
+    format!("the network needs {} of the GPU's memory, and {} are free; {advice}", gib(needed), gib(free))
 }
 
 /// What networks are computed on: the CPU, a GPU.

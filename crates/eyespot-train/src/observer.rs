@@ -19,6 +19,9 @@ pub struct BatchDone {
     pub loss: f64,
     /// The learning rate of its step.
     pub learning_rate: f64,
+    /// Seconds of this epoch so far in which images were waited for: reading them limits, not computing, where it is much
+    /// of the time.
+    pub waiting: f64,
 }
 
 /// After an epoch that is recorded; a line of `metrics.jsonl`.

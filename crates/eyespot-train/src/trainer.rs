@@ -245,13 +245,26 @@ impl<'a> Run<'a> {
         tally.count_right = true;
         let mut index = 0;
         let (batches, epochs) = (self.steps.per_epoch, settings.epochs);
+        let (mut waiting, mut asked) = (0.0, Instant::now());
         self.job.train.batches(epoch, order, self.batch, &mut |batch| {
+            waiting += asked.elapsed().as_secs_f64();
             let loss = stepper.step(program, batch, epoch, index, &mut tally)?;
             index += 1;
             let images = batch.labels.len();
             let learning_rate = stepper.learning_rate;
             let epoch = epoch + 1;
-            observer.batch(&BatchDone { epoch, epochs, batch: index, batches, images, loss, learning_rate });
+            let batch = index;
+            observer.batch(&BatchDone {
+                epoch,
+                epochs,
+                batch,
+                batches,
+                images,
+                loss,
+                learning_rate,
+                waiting,
+            });
+            asked = Instant::now();
             Ok(())
         })?;
         if tally.images == 0 {

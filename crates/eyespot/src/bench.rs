@@ -1,7 +1,7 @@
 //! How fast networks run on this machine.
 
 use crate::network::network;
-use crate::{Error, Transform};
+use crate::{DeviceChoice, Error, Precision, Transform};
 use eyespot_cpu::{Cpu, LayerTime};
 use eyespot_data::{Failure, Loader, LoaderOptions, Sample};
 use eyespot_graph::{DeviceError, Graph, Inference, Optimizer, Training, Update, initialise};
@@ -36,6 +36,12 @@ pub struct Bench {
     pub data: Option<PathBuf>,
     /// Whether each layer is measured, too.
     pub layers: bool,
+    /// What computes; `auto` is the CPU where there is no GPU.
+    pub device: DeviceChoice,
+    /// The numbers that a GPU multiplies; default TF32.
+    pub precision: Option<Precision>,
+    /// Whether a GPU may take algorithms whose last bits differ from run to run.
+    pub fast: bool,
 }
 
 /// A layer's time.
@@ -62,8 +68,11 @@ pub struct BenchResult {
     pub batch: usize,
     /// Threads.
     pub threads: usize,
+    /// The GPU, where one computed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
     /// The numbers' type.
-    pub precision: &'static str,
+    pub precision: Precision,
     /// Milliseconds for a picture: the median of the rounds, after a warm-up.
     pub ms_per_image: f64,
     /// Pictures a second.
@@ -76,6 +85,9 @@ pub struct BenchResult {
     pub share_of_peak: Option<f64>,
     /// The most memory the process held, in bytes, where the system tells; else that of the program alone.
     pub peak_memory_bytes: u64,
+    /// The memory that the program holds on the GPU, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_memory_bytes: Option<u64>,
     /// Each layer, where asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layers: Option<Vec<LayerSpeed>>,
@@ -86,14 +98,17 @@ const ROUNDS: usize = 7;
 const LONG: Duration = Duration::from_secs(2);
 
 impl Bench {
-    /// Measures.
+    /// Measures. On a GPU the images lie in its memory already, and only scores and their gradient go to and fro.
     ///
     /// # Errors
-    /// An unknown network, or pictures that can't be found.
+    /// An unknown network, pictures that can't be found, a GPU that can't be used.
     pub fn run(&self) -> Result<BenchResult, Error> {
         let device = Cpu::new(self.threads);
         if self.mode == BenchMode::Data {
             return self.pictures(&device);
+        }
+        if let Some(gpu) = self.device.open_for_bench(self.precision, self.fast)? {
+            return gpu.run(self, &device);
         }
         let graph = network(&self.model, None, None)?;
         let params = initialise(&graph, 0);
@@ -131,7 +146,7 @@ impl Bench {
         })
     }
 
-    fn operations(&self, graph: &Graph) -> f64 {
+    pub(crate) fn operations(&self, graph: &Graph) -> f64 {
         let passes = if self.mode == BenchMode::Train { 3.0 } else { 1.0 };
         2.0 * passes * graph.summary(1).multiply_adds as f64 * self.batch as f64
     }
@@ -168,18 +183,20 @@ impl Bench {
         Ok(self.result(device, seconds / images.max(1) as f64, 0))
     }
 
-    fn result(&self, device: &Cpu, seconds_per_image: f64, memory: usize) -> BenchResult {
+    pub(crate) fn result(&self, device: &Cpu, seconds_per_image: f64, memory: usize) -> BenchResult {
         BenchResult {
             model: self.model.clone(),
             mode: self.mode,
             batch: self.batch,
             threads: device.threads(),
-            precision: "f32",
+            device: None,
+            precision: Precision::F32,
             ms_per_image: 1e3 * seconds_per_image,
             images_per_second: 1.0 / seconds_per_image,
             gflops: None,
             share_of_peak: None,
             peak_memory_bytes: peak_memory().unwrap_or(memory as u64),
+            device_memory_bytes: None,
             layers: None,
         }
     }
@@ -199,7 +216,7 @@ fn median<E: Into<Error>>(mut call: impl FnMut() -> Result<(), E>) -> Result<f64
 }
 
 /// A small step, so that weights stay sound for any number of them.
-fn update(step: u64) -> Update {
+pub(crate) fn update(step: u64) -> Update {
     Update {
         optimizer: Optimizer::Sgd { momentum: 0.9, nesterov: false },
         learning_rate: 1e-9,

@@ -16,6 +16,9 @@ pub enum Error {
     /// A network that can't be run.
     #[error(transparent)]
     Device(#[from] eyespot_graph::DeviceError),
+    /// A GPU that can't be used.
+    #[error("no GPU can be used: {0}")]
+    Gpu(String),
     /// Weights or a model that can't be read or written.
     #[error(transparent)]
     Format(#[from] eyespot_formats::FormatError),

@@ -1,6 +1,6 @@
 //! Everything a training run can be told, as it stands in `config.toml`.
 
-use crate::{Error, Range, bounds};
+use crate::{DeviceChoice, Error, Precision, Range, bounds};
 use eyespot_data::Augment;
 use eyespot_system::{printable, printable_lines};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -214,6 +214,12 @@ pub struct TrainingOptions {
     pub seed: Option<u64>,
     /// Threads, 0 for all cores; default 0. The result doesn't depend on it.
     pub threads: Option<usize>,
+    /// What computes; default the CPU. [`crate::Training::device`] goes before it.
+    pub device: Option<DeviceChoice>,
+    /// The numbers that a GPU multiplies; default TF32.
+    pub precision: Option<Precision>,
+    /// Whether a GPU may take algorithms whose last bits differ from run to run; default false.
+    pub fast: Option<bool>,
     /// The run folder.
     pub output: Option<PathBuf>,
     /// Where features are kept; default the user's cache folder.
@@ -261,14 +267,15 @@ impl TrainingOptions {
         toml::to_string(self).unwrap_or_default()
     }
 
-    /// Without the settings that don't decide what comes out: names of files and folders, threads.
+    /// Without the settings that don't decide what comes out but for rounding: names of files and folders, threads, devices.
     pub(crate) fn decisive(&self) -> Self {
         let (data, weights, output, cache, threads) = Default::default();
-        Self { data, weights, output, cache, threads, ..self.clone() }
+        let (device, precision, fast) = Default::default();
+        Self { data, weights, output, cache, threads, device, precision, fast, ..self.clone() }
     }
 
     /// The names of all settings, as in TOML and on the command line.
-    pub const KEYS: [&'static str; 39] = [
+    pub const KEYS: [&'static str; 42] = [
         "data",
         "model",
         "features",
@@ -305,6 +312,9 @@ impl TrainingOptions {
         "trials",
         "seed",
         "threads",
+        "device",
+        "precision",
+        "fast",
         "output",
         "cache",
         "every",

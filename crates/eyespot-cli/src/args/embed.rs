@@ -1,6 +1,6 @@
 //! The flags of `eyespot embed`.
 
-use super::{TransformArgs, whole};
+use super::{DeviceArgs, TransformArgs, whole};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -32,6 +32,8 @@ pub struct EmbedArgs {
     /// Threads; 0 takes all cores
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = whole::<usize>("threads"))]
     pub threads: usize,
+    #[command(flatten)]
+    pub device: DeviceArgs,
     /// Leave out pictures whose files are damaged, in place of reading what is left and saying so
     #[arg(long, help_heading = "Pictures")]
     pub strict: bool,

@@ -10,7 +10,7 @@ pub use train::TrainArgs;
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use eyespot::{Bounds, Range};
+use eyespot::{Bounds, DeviceChoice, Precision, Range};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -51,6 +51,12 @@ pub enum Command {
     Demo(DemoArgs),
     /// Measure how fast networks run on this machine
     Bench(BenchArgs),
+    /// List what can compute here: the CPU and NVIDIA GPUs, and why a GPU can't be used
+    Devices {
+        /// One JSON object a line in place of text
+        #[arg(long)]
+        json: bool,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -71,6 +77,20 @@ pub struct PublishedArgs {
     /// Its classes in the order of its outputs, one a line: `name` or `wnid name`
     #[arg(long, value_name = "FILE", requires = "model")]
     pub classes: Option<PathBuf>,
+}
+
+/// Flags that choose what computes.
+#[derive(Debug, Clone, Args)]
+pub struct DeviceArgs {
+    /// What computes: cpu, cuda (the first NVIDIA GPU), cuda:N, or auto: the first GPU whose memory suffices, else the CPU
+    #[arg(long, default_value = "auto", value_name = "auto|cpu|cuda|cuda:N")]
+    pub device: DeviceChoice,
+    /// The numbers that a GPU multiplies: f32, tf32, or bf16, the fastest [default: tf32]
+    #[arg(long, value_name = "f32|tf32|bf16")]
+    pub precision: Option<Precision>,
+    /// Take a GPU's fastest algorithms, also those whose last bits differ from run to run
+    #[arg(long)]
+    pub fast: bool,
 }
 
 /// Flags that change how a picture becomes a tensor.
@@ -149,6 +169,8 @@ pub struct PredictArgs {
     /// Threads; 0 takes all cores
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = whole::<usize>("threads"))]
     pub threads: usize,
+    #[command(flatten)]
+    pub device: DeviceArgs,
     /// Leave out pictures whose files are damaged, in place of reading what is left and saying so
     #[arg(long, help_heading = "Pictures")]
     pub strict: bool,
@@ -193,6 +215,8 @@ pub struct EvaluateArgs {
     /// Threads; 0 takes all cores
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = whole::<usize>("threads"))]
     pub threads: usize,
+    #[command(flatten)]
+    pub device: DeviceArgs,
     /// Leave out pictures whose files are damaged, in place of reading what is left and saying so
     #[arg(long, help_heading = "Pictures")]
     pub strict: bool,
@@ -252,6 +276,8 @@ pub struct BenchArgs {
     /// Threads; 0 takes all cores
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = whole::<usize>("threads"))]
     pub threads: usize,
+    #[command(flatten)]
+    pub device: DeviceArgs,
     /// The time, algorithm and speed of each layer, too
     #[arg(long)]
     pub layers: bool,

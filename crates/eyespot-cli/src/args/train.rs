@@ -2,7 +2,7 @@
 
 use super::{TransformArgs, number, whole};
 use clap::Args;
-use eyespot::{AugmentKind, Bounds};
+use eyespot::{AugmentKind, Bounds, DeviceChoice, Precision};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -122,6 +122,17 @@ pub struct TrainArgs {
     /// Threads; 0 takes all cores. The result doesn't depend on it [default: 0]
     #[arg(long, value_name = "N", value_parser = whole::<usize>("threads"), help_heading = "Run")]
     pub threads: Option<usize>,
+    /// What computes: cpu, cuda (the first NVIDIA GPU), cuda:N, or auto: the first GPU whose memory suffices, else the CPU
+    /// [default: auto]
+    #[arg(long, value_name = "auto|cpu|cuda|cuda:N", value_parser = device, help_heading = "Run")]
+    pub device: Option<String>,
+    /// The numbers that a GPU multiplies: f32, tf32, or bf16, the fastest; weights learn in f32 in any case [default: tf32]
+    #[arg(long, value_name = "f32|tf32|bf16", value_parser = precision, help_heading = "Run")]
+    pub precision: Option<String>,
+    /// Take a GPU's fastest algorithms, also those whose last bits differ from run to run
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          help_heading = "Run")]
+    pub fast: Option<bool>,
     /// The run folder [default: a new one in runs/]
     #[arg(long, value_name = "DIR", help_heading = "Run")]
     pub output: Option<PathBuf>,
@@ -158,6 +169,14 @@ fn rate(text: &str) -> Result<RateArg, String> {
         "auto" => Ok(RateArg::Auto("auto".to_owned())),
         _ => number::<f64>("lr")(text).map(RateArg::Rate).map_err(|wrong| format!("{wrong}, or `auto`")),
     }
+}
+
+fn device(text: &str) -> Result<String, String> {
+    text.parse::<DeviceChoice>().map(|_| text.to_owned())
+}
+
+fn precision(text: &str) -> Result<String, String> {
+    text.parse::<Precision>().map(|_| text.to_owned())
 }
 
 fn augment(text: &str) -> Result<String, String> {

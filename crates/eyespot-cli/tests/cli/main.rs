@@ -2,6 +2,7 @@
 
 mod config;
 mod deep;
+mod devices;
 mod embed;
 mod evaluate;
 mod features;

@@ -14,7 +14,7 @@ mod tune;
 use crate::compute::Compute;
 use crate::evaluation::unreadable_class;
 use crate::options::{AugmentKind, BatchSize, Cache, Freeze, Head, LearningRate, LossKind, OptimizerKind};
-use crate::{Error, Range, TrainingOptions, remarks};
+use crate::{DeviceChoice, Error, Range, TrainingOptions, remarks};
 use eyespot_data::{Dataset, Limits, SplitOptions, Transform};
 use eyespot_formats::ModelFile;
 use eyespot_graph::{Device, Params};
@@ -246,7 +246,11 @@ impl Training {
             None => defaults::network_for(&self.options, &dataset)?,
         };
         let mut options = defaults::resolve(self.options, network, &dataset)?;
-        let compute = Compute::new(self.device, options.threads.unwrap_or(0));
+        let device = match self.device {
+            Some(device) => Some(device),
+            None => open(&options)?,
+        };
+        let compute = Compute::new(device, options.threads.unwrap_or(0));
         resolve_range(&mut options, &dataset, compute.threads(), listener);
         dataset.notices.iter().for_each(|notice| listener.notice(notice));
 
@@ -431,6 +435,13 @@ fn solved_run(
         options: context.options.clone(),
         trials: Vec::new(),
     })
+}
+
+/// The device that the settings name; none for the CPU.
+fn open(options: &TrainingOptions) -> Result<Option<Arc<dyn Device>>, Error> {
+    let choice = options.device.unwrap_or(DeviceChoice::Cpu);
+    let opened = choice.open(options.precision, options.fast.unwrap_or(false), Arc::new(|_| {}))?;
+    Ok(opened.device)
 }
 
 /// Measures an automatic range, so that from here on, and when the run is resumed, it is a fixed one.
