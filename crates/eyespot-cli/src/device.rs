@@ -41,9 +41,6 @@ fn text(device: &DeviceEntry) -> String {
     if let Some(memory) = device.memory_bytes {
         line += &format!(", {}", gib(memory));
     }
-    if let Some(free) = device.free_bytes {
-        line += &format!(" ({} free)", gib(free));
-    }
     if let Some(driver) = &device.driver {
         line += &format!(", driver for CUDA {driver}");
     }
@@ -66,15 +63,11 @@ mod tests {
             choice: "cuda:0".to_owned(),
             name: "NVIDIA H100 80GB HBM3".to_owned(),
             memory_bytes: Some(85_028_896_768),
-            free_bytes: Some(84_000_000_000),
             driver: Some("13.0".to_owned()),
             cudnn: Some("9.19.0".to_owned()),
             unusable: None,
         };
-        assert_eq!(
-            text(&gpu),
-            "cuda:0  NVIDIA H100 80GB HBM3, 79.2 GiB (78.2 GiB free), driver for CUDA 13.0, cuDNN 9.19.0"
-        );
+        assert_eq!(text(&gpu), "cuda:0  NVIDIA H100 80GB HBM3, 79.2 GiB, driver for CUDA 13.0, cuDNN 9.19.0");
         let broken = DeviceEntry { cudnn: None, unusable: Some("cuDNN isn't there".to_owned()), ..gpu };
         assert!(text(&broken).ends_with("CUDA 13.0\n        can't be used: cuDNN isn't there"));
     }

@@ -1,5 +1,5 @@
-//! What planning has to know of an operator: whether another step can take it over, whether it can be computed in
-//! place, and what its gradient is computed from. A new operator that is none of this needs no line here.
+//! What planning has to know of an operator: whether another step can take it over, and what its
+//! gradient is computed from. A new operator that is none of this needs no line here.
 
 use eyespot_graph::Op;
 
@@ -42,23 +42,6 @@ pub(crate) fn gradient_reads(op: &Op) -> Reads {
         Op::Gaussian(_) | Op::LocalResponseNorm(_) => Reads::Inputs,
         _ => Reads::Nothing,
     }
-}
-
-/// Whether each number of the result depends on the one number at its place, so that one buffer can hold both.
-pub(crate) fn element_wise(op: &Op) -> bool {
-    matches!(
-        op,
-        Op::Relu
-            | Op::Relu6
-            | Op::LeakyRelu { .. }
-            | Op::Sigmoid
-            | Op::Tanh
-            | Op::Sgn
-            | Op::Gelu { .. }
-            | Op::Silu
-            | Op::HardSwish
-            | Op::HardSigmoid
-    )
 }
 
 /// Whether nothing learns through the operator.

@@ -3,10 +3,9 @@
 use crate::CudaError;
 use crate::gpu::inference::CudaInference;
 use crate::gpu::training::CudaTraining;
-use crate::gpu::{Gpu, Settings, count, information};
+use crate::gpu::{Gpu, Settings, count, driver_version, information};
 use crate::kernels::Element;
 use eyespot_graph::{Device, DeviceError, Graph, Inference, Params, Training, Update};
-use std::fmt;
 
 /// In which numbers a GPU computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -142,15 +141,10 @@ pub struct DeviceInfo {
     pub name: String,
     /// Its memory in bytes.
     pub memory: usize,
-    /// 10 × major + minor.
+    /// Its compute capability, 10 × major + minor.
     pub capability: u32,
-}
-
-impl fmt::Display for DeviceInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { index, name, memory, capability } = self;
-        write!(f, "cuda:{index}  {name}, {} GiB, sm_{capability}", (memory + (1 << 29)) >> 30)
-    }
+    /// The newest CUDA that its driver knows, such as `13.0`.
+    pub driver: String,
 }
 
 /// The GPUs of this machine.
@@ -158,9 +152,12 @@ impl fmt::Display for DeviceInfo {
 /// # Errors
 /// A library is missing, with what to install.
 pub fn devices() -> Result<Vec<DeviceInfo>, CudaError> {
+    let count = count()?;
+    let version = driver_version()?;
+    let driver = format!("{}.{}", version / 1000, version % 1000 / 10);
     let describe = |index| {
         let (name, memory, capability) = information(index)?;
-        Ok(DeviceInfo { index, name, memory, capability })
+        Ok(DeviceInfo { index, name, memory, capability, driver: driver.clone() })
     };
-    (0..count()?).map(describe).collect()
+    (0..count).map(describe).collect()
 }

@@ -45,7 +45,7 @@ pub enum DeviceError {
         needed: usize,
         /// What is free, in bytes.
         free: usize,
-        /// The largest batch that would fit, where one image fits.
+        /// The largest batch that would fit, where that is known; 0 where not even one image would.
         fitting_batch: Option<usize>,
     },
     /// The device itself failed: its driver, a library, the hardware. What was on it is lost.
@@ -56,9 +56,10 @@ pub enum DeviceError {
 fn out_of_memory(needed: usize, free: usize, fitting_batch: Option<usize>) -> String {
     let gib = |bytes: usize| format!("{:.1} GiB", bytes as f64 / (1u64 << 30) as f64);
     let advice = match fitting_batch {
+        Some(0) => "not even a single image would fit".to_owned(),
         Some(1) => "a batch of 1 image would fit".to_owned(),
         Some(images) => format!("a batch of {images} images would fit"),
-        None => "not even a single image at a time would fit".to_owned(),
+        None => "try a smaller batch".to_owned(),
     };
     format!("the network needs {} of the GPU's memory, and {} are free; {advice}", gib(needed), gib(free))
 }

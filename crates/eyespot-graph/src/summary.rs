@@ -184,21 +184,14 @@ fn bytes(numbers: u64, batch: usize) -> u64 {
 
 /// Whether inference writes the result where a dying input was.
 fn in_place(op: &Op) -> bool {
-    overwrites(op) || matches!(op, Op::BatchNorm2d(_) | Op::Add | Op::Concat)
+    op.is_element_wise()
+        || matches!(op, Op::Dropout { .. } | Op::Flatten | Op::BatchNorm2d(_) | Op::Add | Op::Concat)
 }
 
 /// Whether training does so too: backward can do with the result alone.
 fn overwrites(op: &Op) -> bool {
-    matches!(
-        op,
-        Op::Relu
-            | Op::Relu6
-            | Op::LeakyRelu { .. }
-            | Op::Sigmoid
-            | Op::Tanh
-            | Op::Dropout { .. }
-            | Op::Flatten
-    )
+    let reads_input = matches!(op, Op::Gelu { .. } | Op::Silu | Op::HardSwish);
+    (op.is_element_wise() && !reads_input) || matches!(op, Op::Dropout { .. } | Op::Flatten)
 }
 
 impl fmt::Display for Summary {

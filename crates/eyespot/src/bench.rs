@@ -98,7 +98,7 @@ const ROUNDS: usize = 7;
 const LONG: Duration = Duration::from_secs(2);
 
 impl Bench {
-    /// Measures. On a GPU the images lie in its memory already, and only scores and their gradient go to and fro.
+    /// Measures. On a GPU the images lie in its memory already, and nothing is copied.
     ///
     /// # Errors
     /// An unknown network, pictures that can't be found, a GPU that can't be used.

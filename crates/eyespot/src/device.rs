@@ -51,9 +51,6 @@ pub struct DeviceEntry {
     /// Bytes of its memory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_bytes: Option<u64>,
-    /// Bytes of it that are free.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub free_bytes: Option<u64>,
     /// The newest CUDA that its driver knows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub driver: Option<String>,
@@ -235,7 +232,6 @@ pub fn devices() -> Vec<DeviceEntry> {
         choice: "cpu".to_owned(),
         name: format!("{} threads", eyespot_cpu::Cpu::new(0).threads()),
         memory_bytes: None,
-        free_bytes: None,
         driver: None,
         cudnn: None,
         unusable: None,

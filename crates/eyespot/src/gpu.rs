@@ -13,7 +13,6 @@ fn none(unusable: String) -> DeviceEntry {
         choice: "cuda".to_owned(),
         name: "NVIDIA GPUs".to_owned(),
         memory_bytes: None,
-        free_bytes: None,
         driver: None,
         cudnn: None,
         unusable: Some(unusable),
@@ -85,8 +84,7 @@ mod with {
             choice: format!("cuda:{}", gpu.index),
             name: gpu.name,
             memory_bytes: Some(gpu.memory as u64),
-            free_bytes: None,
-            driver: None,
+            driver: Some(gpu.driver),
             cudnn: cudnn.clone(),
             unusable: None,
         };

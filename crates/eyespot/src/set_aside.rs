@@ -32,6 +32,11 @@ struct FoldedRow {
     probabilities: Vec<f32>,
 }
 
+/// A number from 0 to 1.
+fn probability(text: &str) -> Option<f32> {
+    text.parse().ok().filter(|p| (0.0..=1.0).contains(p))
+}
+
 impl Folded {
     /// From a `predictions.csv` with its header; `None` where a row is damaged.
     fn read(file: PathBuf, header: &csv::StringRecord, rows: Vec<csv::StringRecord>) -> Option<Self> {
@@ -43,7 +48,7 @@ impl Folded {
         let first = header.iter().position(|column| column.starts_with(PROBABILITY_OF))?;
         let row = |row: csv::StringRecord| {
             let probabilities: Option<Vec<f32>> =
-                (first..first + classes.len()).map(|column| row.get(column)?.parse().ok()).collect();
+                (first..first + classes.len()).map(|column| probability(row.get(column)?)).collect();
             Some(FoldedRow {
                 path: row.get(0)?.into(),
                 label: row.get(1)?.to_owned(),

@@ -7,7 +7,7 @@
 use super::{InferencePlan, Kind, Step};
 use crate::analysis::{Analysis, Purpose, in_and_out};
 use crate::arena::{Planner, Source, Span};
-use crate::functions::{Activation, element_wise};
+use crate::functions::Activation;
 use eyespot_graph::{Graph, Op, ops};
 
 /// Plans the program of a checked graph.
@@ -93,7 +93,7 @@ impl Planning<'_> {
             Op::Conv2d(op) => return self.conv2d(node, op),
             Op::Linear(_) => return self.linear(node),
             Op::Concat => return self.concat(node, &inputs),
-            op if element_wise(op) => return self.element_wise(node, inputs[0]),
+            op if op.is_element_wise() => return self.element_wise(node, inputs[0]),
             Op::Gaussian(_) => Kind::Gaussian { map: self.analysis.unordered_input(self.graph, node) },
             _ => Kind::Op,
         };

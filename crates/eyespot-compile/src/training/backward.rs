@@ -8,7 +8,7 @@
 use super::forward::Plan;
 use super::{Backward, Kind, Task, Then};
 use crate::arena::{Source, Span};
-use crate::functions::{Reads, blocks_gradients, element_wise, gradient_reads};
+use crate::functions::{Reads, blocks_gradients, gradient_reads};
 use eyespot_graph::Op;
 
 /// Plans the backward pass behind `plan`'s forward pass: its steps, and where the loss' gradient goes.
@@ -154,7 +154,7 @@ impl Planning<'_, '_> {
         let learning: Vec<usize> =
             (0..flow.inputs.len()).filter(|&index| self.plan.learns[flow.inputs[index]]).collect();
         let reads = gradient_reads(op);
-        let element_wise = element_wise(op);
+        let element_wise = op.is_element_wise();
         if blocks_gradients(op) {
             return;
         }

@@ -5,7 +5,7 @@
 use super::{Flow, Forward, Kind, Layer, Norm, Then};
 use crate::analysis::{Analysis, Purpose, in_and_out};
 use crate::arena::{Planner, Source, Span};
-use crate::functions::{Reads, blocks_gradients, element_wise, gradient_reads};
+use crate::functions::{Reads, blocks_gradients, gradient_reads};
 use crate::slots::Slots;
 use eyespot_graph::{DeviceError, Graph, Op, ops::BatchNorm2d};
 use std::collections::HashMap;
@@ -146,7 +146,7 @@ impl<'a> Plan<'a> {
                 self.concat(node, &inputs);
                 return Ok(());
             }
-            op if element_wise(op) => {
+            op if op.is_element_wise() => {
                 if let Op::LeakyRelu { slope } = op
                     && slope.is_sign_negative()
                 {

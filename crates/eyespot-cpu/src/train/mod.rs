@@ -116,29 +116,17 @@ impl CpuTraining {
     fn run_forward(&mut self, index: usize, input: &[f32], images: usize) {
         let step = &self.forward[index];
         let layer = &self.layers[step.layer];
-        let pass = Pass {
-            threads: threads_for(layer, images, &self.alone, &self.threads),
-            images,
-            draw: self.draw,
-            input,
-            weights: &mut self.weights,
-            memory: &mut self.memory,
-        };
-        layer.forward(step, pass);
+        let threads = threads_for(layer, images, &self.alone, &self.threads);
+        let (weights, memory) = (&mut self.weights, &mut self.memory);
+        layer.forward(step, Pass { threads, images, draw: self.draw, input, weights, memory });
     }
 
     fn run_backward(&mut self, index: usize, input: &[f32], images: usize) {
         let step = &self.backward[index];
         let layer = &self.layers[step.layer];
-        let pass = Pass {
-            threads: threads_for(layer, images, &self.alone, &self.threads),
-            images,
-            draw: self.draw,
-            input,
-            weights: &mut self.weights,
-            memory: &mut self.memory,
-        };
-        layer.backward(step, pass);
+        let threads = threads_for(layer, images, &self.alone, &self.threads);
+        let (weights, memory) = (&mut self.weights, &mut self.memory);
+        layer.backward(step, Pass { threads, images, draw: self.draw, input, weights, memory });
     }
 
     /// Takes the loss' gradient over, for the pictures of the last forward pass.

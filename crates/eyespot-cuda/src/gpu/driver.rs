@@ -25,6 +25,14 @@ pub(crate) fn count() -> Result<usize, CudaError> {
     Ok(checked("cuDeviceGetCount", result::device::get_count())?.max(0) as usize)
 }
 
+/// The newest CUDA that the driver knows: 13000 is 13.0.
+pub(crate) fn driver_version() -> Result<usize, CudaError> {
+    let mut version = 0;
+    // SAFETY: the driver writes a number there.
+    checked("cuDriverGetVersion", unsafe { sys::cuDriverGetVersion(&mut version) }.result())?;
+    Ok(version.max(0) as usize)
+}
+
 /// Name, memory in bytes, compute capability as 10 × major + minor.
 pub(crate) fn information(index: usize) -> Result<(String, usize, u32), CudaError> {
     let device = checked("cuDeviceGet", result::device::get(index as i32))?;
@@ -107,6 +115,8 @@ impl Gpu {
 
 impl Drop for Gpu {
     fn drop(&mut self) {
+        // cuDNN's plans go while the context is there.
+        self.plans.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
         // SAFETY: retained in `open`; programs hold an `Arc` of this value, so none is left that uses the context.
         let _ = unsafe { result::primary_ctx::release(self.device) };
     }

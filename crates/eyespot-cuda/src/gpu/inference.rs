@@ -2,7 +2,7 @@
 
 use super::memory::Pinned;
 use super::program::{Prepared, Program, Settings};
-use crate::plan::inference::Inference as Planned;
+use crate::plan::inference::{Inference as Planned, blocks};
 use crate::plan::{Block, Constants, Place};
 use eyespot_compile::{InferencePlan, Layout, check, check_call, check_params};
 use eyespot_graph::{DeviceError, Graph, Inference, Params};
@@ -37,18 +37,16 @@ impl CudaInference {
         let planned = Planned { graph, plan: &plan, layout: &layout, element };
         let mut constants = Constants::default();
         planned.calls(params, batch, &mut constants)?;
-        let (input, output) = (graph.input_shape(), graph.output_shape());
-        let images = batch * input.pixels() * planned.channels();
-        let bytes = [
-            (Block::Input, 4 * batch * input.elements()),
-            (Block::Images, element.bytes() * images),
-            (Block::Arena, element.bytes() * layout.total),
-            (Block::Constants, constants.bytes.len()),
-            (Block::Scores, 4 * batch * output.elements()),
-        ];
-        let program = Program::new(settings, &bytes)?;
+        let (channels, constants_len) = (planned.channels(), constants.bytes.len());
+        let bytes = |batch, layout: &Layout| blocks(graph, element, batch, layout, channels, constants_len);
+        let program = Program::new(settings, &bytes(batch, &layout)).map_err(|error| {
+            error.with_fitting_batch(batch, |batch| {
+                let layout = InferencePlan::new(graph, batch)?.planner.layout()?;
+                Ok(bytes(batch, &layout))
+            })
+        })?;
         program.write(Place::new(Block::Constants, 0), &constants.bytes)?;
-        let scores = Pinned::zeroed(&settings.gpu, batch * output.elements())?;
+        let scores = Pinned::zeroed(&settings.gpu, batch * graph.output_shape().elements())?;
         Ok(Self {
             graph: graph.clone(),
             plan,
@@ -57,7 +55,7 @@ impl CudaInference {
             params: params.clone(),
             batch,
             prepared: HashMap::new(),
-            constants_len: constants.bytes.len(),
+            constants_len,
             scores,
         })
     }

@@ -67,15 +67,9 @@ fn preload() {
 
 /// The libraries in a folder and up to two folders below it, in the order of [`STEMS`].
 fn found(folder: &Path) -> Vec<PathBuf> {
-    let mut folders = vec![folder.to_owned()];
-    for depth in 0..2 {
-        let below: Vec<PathBuf> = folders.iter().flat_map(|folder| folders_in(folder)).collect();
-        if depth == 0 || !below.is_empty() {
-            folders.extend(below);
-        }
-    }
-    folders.sort();
-    folders.dedup();
+    let below = folders_in(folder);
+    let further = below.iter().flat_map(|folder| folders_in(folder)).collect::<Vec<_>>();
+    let folders = std::iter::once(folder.to_owned()).chain(below).chain(further);
     let mut files: Vec<(usize, PathBuf)> = Vec::new();
     for folder in folders {
         let Ok(entries) = std::fs::read_dir(folder) else { continue };

@@ -11,6 +11,6 @@ mod program;
 pub(crate) mod training;
 
 pub(crate) use cudnn::version as cudnn_version;
-pub(crate) use driver::{Gpu, count, information};
+pub(crate) use driver::{Gpu, count, driver_version, information};
 pub(crate) use library::load;
 pub(crate) use program::Settings;

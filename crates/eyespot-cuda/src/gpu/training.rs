@@ -3,7 +3,7 @@
 use super::memory::Pinned;
 use super::program::{Prepared, Program, Settings};
 use crate::CudaError;
-use crate::plan::training::{Training as Planned, slot_bytes};
+use crate::plan::training::Training as Planned;
 use crate::plan::{Block, Call, Constants, Launch, Place, tables};
 use eyespot_compile::slots::{EMA, EXP_AVG, EXP_AVG_SQ, MOMENTUM};
 use eyespot_compile::{Layout, Slots, TrainingPlan, check, check_call};
@@ -55,29 +55,15 @@ impl CudaTraining {
         let mut constants = Constants::default();
         planned.forward(batch, &mut constants)?;
         planned.backward(batch, &mut constants)?;
-        let (input, output) = (graph.input_shape(), graph.output_shape());
-        let images = batch * input.pixels() * planned.channels;
-        let (learned, running) = slot_bytes(&slots);
-        let scores = 4 * batch * output.elements();
-        let bytes = [
-            (Block::Input, 4 * batch * input.elements()),
-            (Block::Images, element.bytes() * images),
-            (Block::Arena, element.bytes() * layout.total),
-            (Block::Constants, constants.bytes.len()),
-            (Block::Learned, learned),
-            (Block::Packed, element.bytes() * planned.packed_len),
-            (Block::PackedGradients, element.bytes() * planned.packed_len),
-            (Block::Gradients, learned),
-            (Block::Running, running),
-            (Block::Statistics, 4 * plan.statistics_len),
-            (Block::Winners, plan.winners_len),
-            (Block::Partial, planned.partial_bytes(batch)),
-            (Block::Scores, scores),
-            (Block::ScoresGradient, scores),
-            (Block::Draw, 16),
-            (Block::Parts, 16 * slots.slots.len().max(1)),
-        ];
-        let program = Program::new(settings, &bytes)?;
+        let constants_len = constants.bytes.len();
+        let program =
+            Program::new(settings, &planned.blocks(&slots, batch, constants_len)).map_err(|error| {
+                error.with_fitting_batch(batch, |batch| {
+                    let plan = TrainingPlan::new(graph, &slots, batch)?;
+                    let layout = plan.planner.layout()?;
+                    Ok(Planned::new(graph, &plan, &layout, element)?.blocks(&slots, batch, constants_len))
+                })
+            })?;
         let (mut learned, mut running) = (vec![0.0; slots.learned_len], vec![0.0; slots.running_len]);
         slots.fill("", params, &mut learned, Some(&mut running))?;
         program.write(Place::new(Block::Learned, 0), &learned)?;
@@ -85,7 +71,7 @@ impl CudaTraining {
         program.write(Place::new(Block::Constants, 0), &constants.bytes)?;
         let parts = slots.scaled(&TensorScales::new())?;
         program.write(Place::new(Block::Parts, 0), &tables::parts(&parts))?;
-        let scores = Pinned::zeroed(&settings.gpu, batch * output.elements())?;
+        let scores = Pinned::zeroed(&settings.gpu, batch * graph.output_shape().elements())?;
         Ok(Self {
             graph: graph.clone(),
             plan,
@@ -164,14 +150,13 @@ impl CudaTraining {
         let mut launches = vec![match update.optimizer {
             Optimizer::Sgd { momentum, nesterov } => {
                 let launch = begin("sgd").args([gradients, weights]);
-                let first = usize::from(!self.state.velocity);
                 let mut velocity = None;
                 if momentum != 0.0 {
                     velocity = Some(self.need(Block::Velocity, len)?);
                     self.state.velocity = true;
                 }
                 let launch = launch.arg(velocity).arg(average).arg(len).args(common).arg(momentum);
-                launch.arg(usize::from(nesterov)).arg(first).arg(ema)
+                launch.arg(usize::from(nesterov)).arg(ema)
             }
             Optimizer::Adam { beta1, beta2, eps } | Optimizer::AdamW { beta1, beta2, eps } => {
                 let decoupled = matches!(update.optimizer, Optimizer::AdamW { .. });

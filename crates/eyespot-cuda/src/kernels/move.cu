@@ -8,14 +8,6 @@ extern "C" __global__ void take_images(const float* x, element* y, u32 pixels, u
     }
 }
 
-// From the caller's u8 images: (x / 255 - mean) / std, given as x * scale[channel] + shift[channel].
-extern "C" __global__ void take_bytes(const u8* x, element* y, const float* scale, const float* shift, u32 pixels, u32 c, u32 padded) {
-    EACH(i, (size_t)pixels * padded) {
-        u32 channel = i % padded;
-        y[i] = narrow(channel < c ? (float)x[i / padded * c + channel] * scale[channel] + shift[channel] : 0.0f);
-    }
-}
-
 extern "C" __global__ void to_f32(const element* x, float* y, u32 count) {
     EACH(i, count) y[i] = widen(x[i]);
 }

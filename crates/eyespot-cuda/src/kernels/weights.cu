@@ -48,15 +48,15 @@ __device__ __forceinline__ Part part_of(const Part* parts, u32 count, u32 at) {
     return parts[low];
 }
 
-// g <- scale * g + decay * w; v <- m * v + g (the first step: v <- g); w <- w - rate * v, or with Nesterov's variant
+// g <- scale * g + decay * w; v <- m * v + g (v is zero at first); w <- w - rate * v, or with Nesterov's variant
 // w <- w - rate * (g + m * v). `average` may be null.
-extern "C" __global__ void sgd(const Part* parts, u32 count, const float* gradients, float* weights, float* velocity, float* average, u32 len, float rate, float decay, float scale, float momentum, u32 nesterov, u32 first, float ema) {
+extern "C" __global__ void sgd(const Part* parts, u32 count, const float* gradients, float* weights, float* velocity, float* average, u32 len, float rate, float decay, float scale, float momentum, u32 nesterov, float ema) {
     EACH(i, len) {
         Part part = part_of(parts, count, i);
         float w = weights[i], g = scale * gradients[i] + decay * part.decay * w;
         float step = g;
         if (velocity) {
-            float v = first ? g : momentum * velocity[i] + g;
+            float v = momentum * velocity[i] + g;
             velocity[i] = v;
             step = nesterov ? g + momentum * v : v;
         }

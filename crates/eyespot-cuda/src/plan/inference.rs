@@ -33,6 +33,25 @@ pub(crate) fn image_channels(
     }
 }
 
+/// The length of each block in bytes, for `batch` images.
+pub(crate) fn blocks(
+    graph: &Graph,
+    element: Element,
+    batch: usize,
+    layout: &Layout,
+    channels: usize,
+    constants: usize,
+) -> Vec<(Block, usize)> {
+    let (input, output) = (graph.input_shape(), graph.output_shape());
+    vec![
+        (Block::Input, 4 * batch * input.elements()),
+        (Block::Images, element.bytes() * batch * input.pixels() * channels),
+        (Block::Arena, element.bytes() * layout.total),
+        (Block::Constants, constants),
+        (Block::Scores, 4 * batch * output.elements()),
+    ]
+}
+
 /// The call that makes elements of the caller's images.
 pub(crate) fn take_images(graph: &Graph, channels: usize, images: usize) -> Call {
     let shape = graph.input_shape();

@@ -1,6 +1,6 @@
 //! Plans without a GPU: every call fits its kernel, and every place lies in its block.
 
-use super::inference::Inference;
+use super::inference::{Inference, blocks};
 use super::training::Training;
 use super::{Argument, Block, Call, Constants, Launch, Place};
 use crate::kernels::{Element, Parameter, signatures};
@@ -76,16 +76,8 @@ fn networks_have_plans() {
             let mut fewer = Constants::default();
             planned.calls(&params, 1, &mut fewer).unwrap();
             assert_eq!(constants.bytes, fewer.bytes, "{name}");
-            let input = batch * graph.input_shape().pixels() * planned.channels() * element.bytes();
-            let scores = 4 * batch * graph.output_shape().elements();
-            let blocks = HashMap::from([
-                (Block::Input, 4 * batch * graph.input_shape().elements()),
-                (Block::Images, input),
-                (Block::Arena, element.bytes() * layout.total),
-                (Block::Constants, constants.bytes.len()),
-                (Block::Scores, scores),
-            ]);
-            check(&name, &calls, &blocks);
+            let bytes = blocks(&graph, element, batch, &layout, planned.channels(), constants.bytes.len());
+            check(&name, &calls, &bytes.into_iter().collect());
 
             let slots = Slots::new(&graph);
             let plan = TrainingPlan::new(&graph, &slots, batch).unwrap();
@@ -94,25 +86,8 @@ fn networks_have_plans() {
             let mut constants = Constants::default();
             let mut calls = planned.forward(batch, &mut constants).unwrap();
             calls.extend(planned.backward(batch, &mut constants).unwrap());
-            let packed = element.bytes() * planned.packed_len;
-            let blocks = HashMap::from([
-                (Block::Input, 4 * batch * graph.input_shape().elements()),
-                (Block::Images, batch * graph.input_shape().pixels() * planned.channels * element.bytes()),
-                (Block::Arena, element.bytes() * layout.total),
-                (Block::Constants, constants.bytes.len()),
-                (Block::Learned, 4 * slots.learned_len),
-                (Block::Packed, packed),
-                (Block::PackedGradients, packed),
-                (Block::Gradients, 4 * slots.learned_len),
-                (Block::Running, 4 * slots.running_len),
-                (Block::Statistics, 4 * plan.statistics_len),
-                (Block::Winners, plan.winners_len),
-                (Block::Partial, planned.partial_bytes(batch)),
-                (Block::Scores, scores),
-                (Block::ScoresGradient, scores),
-                (Block::Draw, 16),
-            ]);
-            check(&name, &calls, &blocks);
+            let bytes = planned.blocks(&slots, batch, constants.bytes.len());
+            check(&name, &calls, &bytes.into_iter().collect());
         }
     }
 }

@@ -54,8 +54,30 @@ impl<'a> Training<'a> {
         Ok(Self { graph, plan, layout, element, channels, packed, packed_len })
     }
 
+    /// The length of each block in bytes, for the `batch` images that the plan is for.
+    pub(crate) fn blocks(&self, slots: &Slots, batch: usize, constants: usize) -> Vec<(Block, usize)> {
+        let (element, learned) = (self.element, 4 * slots.learned_len);
+        let packed = element.bytes() * self.packed_len;
+        let mut blocks =
+            super::inference::blocks(self.graph, element, batch, self.layout, self.channels, constants);
+        blocks.extend([
+            (Block::Learned, learned),
+            (Block::Packed, packed),
+            (Block::PackedGradients, packed),
+            (Block::Gradients, learned),
+            (Block::Running, 4 * slots.running_len),
+            (Block::Statistics, 4 * self.plan.statistics_len),
+            (Block::Winners, self.plan.winners_len),
+            (Block::Partial, self.partial_bytes(batch)),
+            (Block::ScoresGradient, 4 * batch * self.graph.output_shape().elements()),
+            (Block::Draw, 16),
+            (Block::Parts, 16 * slots.slots.len().max(1)),
+        ]);
+        blocks
+    }
+
     /// Bytes that the parts of sums take at most.
-    pub(crate) fn partial_bytes(&self, batch: usize) -> usize {
+    fn partial_bytes(&self, batch: usize) -> usize {
         let bytes = |(images, shape): (usize, eyespot_graph::Shape)| {
             let (channels, rows) = (shape.channels(), images * shape.pixels());
             8 * channels * Rows::new(rows, channels, self.element).parts
@@ -441,9 +463,4 @@ fn then(then: Then) -> usize {
         Then::Relu6 => 2,
         Then::AddRelu => 3,
     }
-}
-
-/// Lengths of the blocks that slots lay out, in bytes.
-pub(crate) fn slot_bytes(slots: &Slots) -> (usize, usize) {
-    (4 * slots.learned_len, 4 * slots.running_len)
 }

@@ -199,6 +199,23 @@ impl Op {
         }
     }
 
+    /// Whether each number of the result depends on the one number at its place alone, without weights or chance.
+    pub fn is_element_wise(&self) -> bool {
+        matches!(
+            self,
+            Self::Relu
+                | Self::Relu6
+                | Self::LeakyRelu { .. }
+                | Self::Sigmoid
+                | Self::Tanh
+                | Self::Sgn
+                | Self::Gelu { .. }
+                | Self::Silu
+                | Self::HardSwish
+                | Self::HardSigmoid
+        )
+    }
+
     /// PyTorch's name of the operator.
     pub fn kind(&self) -> &'static str {
         activation::kind(self)
