@@ -1,6 +1,7 @@
 //! `eyespot demo`.
 
 use crate::args::DemoArgs;
+use crate::evaluate::words;
 use crate::output;
 use crate::progress::{Progress, duration};
 use eyespot::{Demo, Error, Factors, closest};
@@ -28,11 +29,10 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         }
     }
     let trained = &result.trained;
+    let accuracy = trained.validation.as_ref().map(|m| words::accuracy(m, " pictures")).unwrap_or_default();
     output::line(format!(
-        "\nvalidation accuracy {:.1} % of {} pictures, in {}\npictures       {}\ncontact sheet  {}\nmodel          \
+        "\nvalidation accuracy {accuracy}, in {}\npictures       {}\ncontact sheet  {}\nmodel          \
          {}/model.safetensors\n\nnext, with a folder of your own photos for each class\n  eyespot train photos/",
-        100.0 * trained.accuracy.unwrap_or(0.0),
-        trained.validation_images,
         duration(began.elapsed().as_secs_f64()),
         printable_path(&result.pictures),
         printable_path(&result.contact_sheet),

@@ -1,6 +1,7 @@
 //! `eyespot evaluate --robustness`.
 
 use crate::args::EvaluateArgs;
+use crate::evaluate::words::interval;
 use crate::progress::duration;
 use crate::{model, output};
 use eyespot::{Classifier, Robustness, Variation};
@@ -92,9 +93,18 @@ fn object(models: &[(&str, &Robustness)], figure: &Path) -> serde_json::Result<S
         let mut object = serde_json::to_value(robustness)?;
         object["model"] = json!(name);
         object["mean"] = json!(robustness.mean());
+        object["accuracy_interval"] = json!(robustness.interval(robustness.accuracy));
+        for (place, group) in robustness.groups.iter().enumerate() {
+            object["groups"][place]["accuracy_interval"] = json!(group.accuracy_interval());
+        }
         object["worst_group"] = json!(robustness.worst_group());
+        if let Some(worst) = robustness.worst_group() {
+            object["worst_group"]["accuracy_interval"] = json!(worst.accuracy_interval());
+        }
         for (varied, own) in robustness.variations.iter().enumerate() {
             object["variations"][varied]["mean"] = json!(own.mean());
+            let intervals: Vec<_> = own.accuracy.iter().map(|&share| robustness.interval(share)).collect();
+            object["variations"][varied]["accuracy_interval"] = json!(intervals);
         }
         Ok(object)
     };
@@ -114,6 +124,16 @@ fn text(models: &[(&str, &Robustness)]) -> String {
     out
 }
 
+/// How far the numbers of the table may be off: half of the widest interval that a share of so many pictures has.
+fn within(models: &[(&str, &Robustness)]) -> String {
+    let half = |(_, robustness): &(&str, &Robustness)| {
+        let [low, high] = robustness.interval(0.5);
+        50.0 * (high - low)
+    };
+    let most = models.iter().map(half).fold(0.0, f64::max);
+    format!("; a number may be off by {most:.1} (95 % interval)")
+}
+
 /// A row per variation; with several classifiers, under each variation a row for each of them.
 fn table(out: &mut String, models: &[(&str, &Robustness)]) -> std::fmt::Result {
     let names = models.iter().map(|(name, _)| printable(name).chars().count() + 2).max().unwrap_or(0);
@@ -122,12 +142,13 @@ fn table(out: &mut String, models: &[(&str, &Robustness)]) -> std::fmt::Result {
         let whose = if models.len() > 1 { format!("{}: ", printable(name)) } else { String::new() };
         writeln!(
             out,
-            "{whose}{} pictures, {:.1} % right unchanged",
+            "{whose}{} pictures, {:.1} % right unchanged ({})",
             robustness.images,
-            100.0 * robustness.accuracy
+            100.0 * robustness.accuracy,
+            interval(robustness.interval(robustness.accuracy))
         )?;
     }
-    writeln!(out, "\naccuracy in % by strength, from 0 (unchanged) to 1 (the most)")?;
+    writeln!(out, "\naccuracy in % by strength, from 0 (unchanged) to 1 (the most){}", within(models))?;
     write!(out, "{:width$}", "")?;
     for strength in Robustness::STRENGTHS {
         write!(out, "  {strength:>5}")?;
@@ -177,11 +198,12 @@ fn groups(out: &mut String, name: &str, robustness: &Robustness, alone: bool) ->
         writeln!(out, "\ninside the classes: groups of pictures that look alike to the network")?;
         let width =
             robustness.groups.iter().map(|g| printable(&g.class).chars().count()).max().unwrap_or(5).max(5);
-        writeln!(out, "{:width$}  pictures  accuracy in %", "class")?;
+        writeln!(out, "{:width$}  pictures  accuracy in %  95 % interval", "class")?;
         for group in &robustness.groups {
+            let [low, high] = group.accuracy_interval().map(|end| 100.0 * end);
             writeln!(
                 out,
-                "{:width$}  {:8}  {:13.1}",
+                "{:width$}  {:8}  {:13.1}  {low:.1} to {high:.1}",
                 printable(&group.class),
                 group.images,
                 100.0 * group.accuracy
@@ -192,10 +214,11 @@ fn groups(out: &mut String, name: &str, robustness: &Robustness, alone: bool) ->
     let whose = if alone { String::new() } else { format!("{}: ", printable(name)) };
     writeln!(
         out,
-        "\n{whose}worst group: {} pictures of {}, {:.1} % right, such as",
+        "\n{whose}worst group: {} pictures of {}, {:.1} % right ({}), such as",
         worst.images,
         printable(&worst.class),
-        100.0 * worst.accuracy
+        100.0 * worst.accuracy,
+        interval(worst.accuracy_interval())
     )?;
     worst.examples.iter().try_for_each(|path| writeln!(out, "  {}", printable_path(path)))
 }

@@ -1,7 +1,7 @@
 //! `eyespot train`.
 
 use crate::args::TrainArgs;
-use crate::evaluate::{balanced, largest_class};
+use crate::evaluate::words::{accuracy, balanced, largest_class};
 use crate::progress::{Progress, duration};
 use crate::{config, device, output};
 use eyespot::{Trained, Training, Trial};
@@ -38,17 +38,10 @@ fn summary(t: &Trained, seconds: f64) -> String {
                 true => ("cross-validated", "; the model has learned from all of them"),
                 false => ("validation", ""),
             };
-            let right = (m.accuracy * m.images as f64).round();
-            let accuracy = 100.0 * m.accuracy;
-            format!("{what} accuracy {accuracy:.1} % ({right} of {} photos){behind}", m.images)
+            format!("{what} accuracy {}{behind}", accuracy(m, " photos"))
         }
         None if t.solved.is_some() => "the head is solved; there were no photos to validate by".to_owned(),
-        Some(m) => format!(
-            "validation accuracy {:.1} % ({} of {} photos), {from}",
-            100.0 * m.accuracy,
-            (m.accuracy * m.images as f64).round(),
-            m.images,
-        ),
+        Some(m) => format!("validation accuracy {}, {from}", accuracy(m, " photos")),
         None => format!("trained for {} epochs; there were no photos to validate by", t.epochs),
     };
     let beside = match &t.validation {

@@ -1,13 +1,12 @@
 //! Balanced accuracy and its confidence interval.
 
-/// The 97.5 % quantile of the normal distribution.
-const Z: f64 = 1.959_963_984_540_054;
+use crate::wilson_interval;
 
 /// The mean of the classes' recalls, each class counting the same however many images it has (scikit-learn's
 /// `balanced_accuracy_score`), and its 95 % confidence interval. Classes without images don't count; 0 where there are
 /// none at all.
 ///
-/// The interval is made of Wilson's score intervals of the recalls (1927), combined by the square-and-add method of
+/// The interval is made of Wilson's score intervals of the recalls ([`wilson_interval`]), combined by the square-and-add method of
 /// Newcombe (1998), in the general form of Zou and Donner (2008, "MOVER"): with recall `rᵢ` in `lᵢ..uᵢ` for each of `k`
 /// classes, it reaches from `r̄ − √Σ(rᵢ − lᵢ)² / k` to `r̄ + √Σ(uᵢ − rᵢ)² / k`. Unlike the normal approximation it
 /// doesn't shrink to a point where everything is right, and it holds for few images.
@@ -23,7 +22,7 @@ pub fn balanced_accuracy(recalls: &[(usize, usize)]) -> (f64, [f64; 2]) {
     let (mut sum, mut below, mut above, mut classes) = (0.0, 0.0, 0.0, 0.0);
     for &(right, images) in recalls.iter().filter(|(_, images)| *images > 0) {
         let recall = right as f64 / images as f64;
-        let [low, high] = wilson(recall, images as f64);
+        let [low, high] = wilson_interval(right, images);
         sum += recall;
         below += (recall - low).powi(2);
         above += (high - recall).powi(2);
@@ -35,12 +34,4 @@ pub fn balanced_accuracy(recalls: &[(usize, usize)]) -> (f64, [f64; 2]) {
     let mean = sum / classes;
     let interval = [mean - below.sqrt() / classes, mean + above.sqrt() / classes];
     (mean, interval.map(|end| end.clamp(0.0, 1.0)))
-}
-
-/// Wilson's score interval of a share `p` of `n`.
-fn wilson(p: f64, n: f64) -> [f64; 2] {
-    let z2 = Z * Z / n;
-    let middle = (p + z2 / 2.0) / (1.0 + z2);
-    let half = Z / (1.0 + z2) * (p * (1.0 - p) / n + z2 / (4.0 * n)).sqrt();
-    [middle - half, middle + half]
 }

@@ -14,6 +14,7 @@ mod error;
 mod frozen;
 mod head;
 mod imbalance;
+mod interval;
 mod k_means;
 mod loss;
 mod metrics;
@@ -36,6 +37,7 @@ pub use head::{
     Choice, HEAD_TOLERANCE, HeadBalance, HeadRows, HeadSettings, LARGE_HEAD_TOLERANCE, SolvedHead, Unseen,
     solve_head,
 };
+pub use interval::wilson_interval;
 pub use k_means::k_means;
 pub use loss::{Loss, Targets};
 pub use metrics::{ClassMetrics, Metrics, roc_auc};

@@ -1,6 +1,6 @@
 //! How good scores are.
 
-use crate::{Loss, Targets, TrainError, balanced_accuracy};
+use crate::{Loss, Targets, TrainError, balanced_accuracy, wilson_interval};
 use serde::{Deserialize, Serialize};
 
 /// How good scores are for one class. Where a quotient has nothing below the line it is 0.
@@ -23,6 +23,8 @@ pub struct Metrics {
     pub images: usize,
     /// The share that is right.
     pub accuracy: f64,
+    /// Its 95 % confidence interval, see [`wilson_interval`].
+    pub accuracy_interval: [f64; 2],
     /// The mean of the classes' recalls, see [`balanced_accuracy`].
     pub balanced_accuracy: f64,
     /// Its 95 % confidence interval.
@@ -33,6 +35,9 @@ pub struct Metrics {
     /// class always is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub top5_accuracy: Option<f64>,
+    /// Its 95 % confidence interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top5_accuracy_interval: Option<[f64; 2]>,
     /// The mean loss, without label smoothing.
     pub loss: f64,
     /// The area under the ROC curve of class 1, where there are two classes and images of both.
@@ -85,14 +90,21 @@ impl Metrics {
         Ok(Self {
             images,
             accuracy: right as f64 / images as f64,
+            accuracy_interval: wilson_interval(right, images),
             balanced_accuracy,
             balanced_accuracy_interval,
             largest_class_accuracy: largest as f64 / images as f64,
             top5_accuracy: (class_count > 5).then_some(in_top5 as f64 / images as f64),
+            top5_accuracy_interval: (class_count > 5).then(|| wilson_interval(in_top5, images)),
             loss: loss_value,
             auc: margins.and_then(|margins| roc_auc(&margins, labels)),
             confusion,
         })
+    }
+
+    /// How many images are right.
+    pub fn right(&self) -> usize {
+        self.confusion.iter().enumerate().map(|(class, row)| row[class]).sum()
     }
 
     /// The class that most images have; the first of equals.

@@ -1,6 +1,6 @@
 //! Losses and schedules against PyTorch (scripts/reference/training.py); metrics against counting by hand.
 
-use eyespot_train::{Loss, Metrics, Schedule, Steps, Targets, balanced_accuracy, roc_auc};
+use eyespot_train::{Loss, Metrics, Schedule, Steps, Targets, balanced_accuracy, roc_auc, wilson_interval};
 use serde::Deserialize;
 
 fn reference<T: serde::de::DeserializeOwned>(json: &str) -> Vec<T> {
@@ -245,10 +245,36 @@ fn balanced_accuracy_is_scikit_learns_and_its_interval_newcombes() {
     assert_eq!(balanced_accuracy(&[]), (0.0, [0.0, 0.0]));
 }
 
+#[derive(Deserialize)]
+struct IntervalCase {
+    right: usize,
+    images: usize,
+    interval: [f64; 2],
+}
+
+/// scripts/reference/accuracy.py: Wilson's interval by statsmodels.
+#[test]
+fn the_interval_of_an_accuracy_is_statsmodels() {
+    let cases: Vec<IntervalCase> = reference(include_str!("data/accuracy_intervals.json"));
+    assert!(cases.len() >= 15);
+    for IntervalCase { right, images, interval: [expected_low, expected_high] } in cases {
+        let [low, high] = wilson_interval(right, images);
+        let off = (low - expected_low).abs().max((high - expected_high).abs());
+        assert!(off < 1e-12, "{right} of {images}: {low}..{high}");
+        // As metrics tell it: of two classes, the first `right` images are named rightly.
+        let scores: Vec<f32> =
+            (0..images).flat_map(|i| if i < right { [1.0, 0.0] } else { [0.0, 1.0] }).collect();
+        let metrics = Metrics::new(&Loss::CROSS_ENTROPY, &scores, 2, &vec![0; images]).unwrap();
+        assert_eq!((metrics.right(), metrics.accuracy_interval), (right, [low, high]));
+    }
+    assert_eq!(wilson_interval(0, 0), [0.0, 1.0]);
+}
+
 #[test]
 fn the_fifth_counts_for_top_5_and_the_sixth_does_not() {
     let scores = [6.0, 5.0, 4.0, 3.0, 2.0, 1.0, 0.0].repeat(2);
     let metrics = Metrics::new(&Loss::CROSS_ENTROPY, &scores, 7, &[4, 5]).unwrap();
     assert_eq!((metrics.top5_accuracy, metrics.accuracy), (Some(0.5), 0.0));
+    assert_eq!(metrics.top5_accuracy_interval, Some(wilson_interval(1, 2)));
     assert!(Metrics::new(&Loss::CROSS_ENTROPY, &[], 7, &[]).is_err());
 }

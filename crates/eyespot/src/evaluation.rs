@@ -3,7 +3,7 @@
 use crate::{Classifier, Error};
 use eyespot_data::Sample;
 use eyespot_system::{printable, printable_path};
-use eyespot_train::{ClassMetrics, Confidence, Metrics};
+use eyespot_train::{ClassMetrics, Confidence, Metrics, wilson_interval};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -76,6 +76,8 @@ pub struct Selective {
     pub coverage: f64,
     /// The share of the accepted ones that is right; `None` where none is accepted.
     pub accuracy: Option<f64>,
+    /// Its 95 % confidence interval.
+    pub accuracy_interval: Option<[f64; 2]>,
 }
 
 /// That of every class with images one at least could be read. The class would otherwise be missing from the figures in
@@ -173,6 +175,7 @@ impl Evaluation {
             rejected: images - accepted,
             coverage: accepted as f64 / images.max(1) as f64,
             accuracy: (accepted > 0).then(|| right as f64 / accepted as f64),
+            accuracy_interval: (accepted > 0).then(|| wilson_interval(right, accepted)),
         });
         self
     }

@@ -52,7 +52,7 @@ pub use evaluation::{ClassEvaluation, Evaluation, LeftOut, Mistake, Selective, U
 pub use eyespot_data::{Fit, PICTURE_THREAD, Transform};
 pub use eyespot_figure::{check_png, overwrite_png, save_png};
 pub use eyespot_graph::Device;
-pub use eyespot_train::{BatchDone, ClassMetrics, EpochRecord, Metrics};
+pub use eyespot_train::{BatchDone, ClassMetrics, EpochRecord, Metrics, wilson_interval};
 pub use network::{Network, network, network_names, preset};
 pub use options::{
     AugmentKind, Balance, BatchSize, Cache, FitKind, Freeze, Head, LearningRate, LossKind, OptimizerKind,

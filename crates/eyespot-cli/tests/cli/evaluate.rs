@@ -143,6 +143,8 @@ fn accuracy_stands_beside_balanced_accuracy_and_the_largest_class() {
     assert!(trained.err.contains("--balance weights"), "{}", trained.err);
     let out = trained.ok();
     assert!(out.contains("\nbalanced accuracy ") && out.contains(" (95 % interval: "), "{out}");
+    let first = out.lines().next().expect("a line");
+    assert!(first.contains(" of 9 photos; 95 % interval: "), "{out}");
     // Of four, one and four validation photos.
     assert!(out.contains("\nlargest class 44.4 % accuracy by always naming blue"), "{out}");
 
@@ -152,9 +154,15 @@ fn accuracy_stands_beside_balanced_accuracy_and_the_largest_class() {
     assert!((balanced - (recall(0) + recall(1) + recall(2)) / 3.0).abs() < 1e-12, "{report}");
     let end = |end: usize| report["balanced_accuracy_interval"][end].as_f64().expect("a number");
     assert!(end(0) < balanced && balanced <= end(1), "{report}");
+    let right = (report["accuracy"].as_f64().expect("a number") * 9.0).round() as usize;
+    assert_eq!(report["accuracy_interval"], serde_json::json!(eyespot::wilson_interval(right, 9)));
     assert_eq!(report["largest_class_accuracy"].as_f64(), Some(4.0 / 9.0));
     assert!(report.get("top5_accuracy").is_none(), "of three classes the top five are all");
     let text = eyespot(root, "evaluate run").ok();
+    assert!(
+        text.starts_with("accuracy  ") && text.contains(&format!(" ({right} of 9; 95 % interval: ")),
+        "{text}"
+    );
     assert!(text.contains("\nbalanced accuracy  ") && text.contains("\nlargest class      44.4 %"), "{text}");
 }
 
@@ -168,8 +176,8 @@ fn below_the_threshold_is_rejected() {
     assert!(plain.get("selective").is_none());
     let none = &report(root, "evaluate run new --threshold 0")["selective"];
     assert_eq!(
-        (&none["coverage"], &none["rejected"], &none["accuracy"]),
-        (&1.0.into(), &0.into(), &plain["accuracy"])
+        (&none["coverage"], &none["rejected"], &none["accuracy"], &none["accuracy_interval"]),
+        (&1.0.into(), &0.into(), &plain["accuracy"], &plain["accuracy_interval"])
     );
     let predictions = eyespot(root, "predict run new --format json").ok();
     let mut sure: Vec<(f64, bool)> = json_lines(&predictions)

@@ -39,12 +39,14 @@ fn a_robustness_report_is_whole_and_begins_with_the_plain_accuracy() {
     assert_eq!(model["model"], "run");
     assert_eq!(model["images"], plain["images"]);
     assert_eq!(model["accuracy"], plain["accuracy"]);
+    assert_eq!(model["accuracy_interval"], plain["accuracy_interval"]);
     let mut names = Vec::new();
     for varied in model["variations"].as_array().expect("a list") {
         let accuracy: Vec<f64> = varied["accuracy"].as_array().expect("a list").iter().map(number).collect();
         assert_eq!(accuracy.len(), 6);
         assert!(accuracy.iter().all(|share| (0.0..=1.0).contains(share)), "{varied}");
         assert_eq!(accuracy[0], number(&plain["accuracy"]), "strength 0 is the plain accuracy");
+        assert_eq!(varied["accuracy_interval"][0], plain["accuracy_interval"]);
         let mean = accuracy[1..].iter().sum::<f64>() / 5.0;
         assert!((number(&varied["mean"]) - mean).abs() < 1e-12);
         names.push(varied["variation"].as_str().expect("a name"));
@@ -95,7 +97,13 @@ fn several_models_stand_side_by_side_on_the_same_pictures() {
     assert_eq!(alone["models"][0], models[0]);
 
     let text = eyespot(root, "evaluate run small new --robustness").ok();
-    for line in ["  run ", "  small ", "occlusion", "run: worst group: 8 pictures of"] {
+    for line in [
+        "  run ",
+        "  small ",
+        "occlusion",
+        "run: worst group: 8 pictures of",
+        "right unchanged (95 % interval: ",
+    ] {
         assert!(text.contains(line), "`{line}` is missing:\n{text}");
     }
 }

@@ -7,6 +7,7 @@ mod measure;
 use crate::evaluation::Unreadable;
 use crate::{Classifier, Error, LeftOut};
 use eyespot_data::vary::STRENGTHS;
+use eyespot_train::wilson_interval;
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -50,6 +51,11 @@ impl Group {
 
     /// A group of fewer pictures says little.
     pub const LEAST: usize = 4;
+
+    /// The 95 % confidence interval of the accuracy, see [`wilson_interval`].
+    pub fn accuracy_interval(&self) -> [f64; 2] {
+        interval(self.accuracy, self.images)
+    }
 }
 
 /// How well a classifier stands what makes vision hard: see [`Classifier::robustness`].
@@ -80,6 +86,12 @@ impl Robustness {
         let [a, b, c, d, e] = STRENGTHS;
         [0.0, a, b, c, d, e]
     };
+
+    /// The 95 % confidence interval of an accuracy over these pictures, such as [`Robustness::accuracy`] or one under a
+    /// variation, see [`wilson_interval`].
+    pub fn interval(&self, accuracy: f64) -> [f64; 2] {
+        interval(accuracy, self.images)
+    }
 
     /// The mean accuracy over five variations in five strengths, each counting alike.
     pub fn mean(&self) -> f64 {
@@ -182,6 +194,10 @@ pub fn robustness(
     measure::all(classifiers, data.as_ref(), progress)
 }
 
+fn interval(accuracy: f64, images: usize) -> [f64; 2] {
+    wilson_interval((accuracy * images as f64).round() as usize, images)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -216,6 +232,12 @@ mod tests {
         let measured = with(vec![]);
         assert!((measured.variations[0].mean() - 0.7).abs() < 1e-12);
         assert!((measured.mean() - 0.5).abs() < 1e-12);
+    }
+
+    #[test]
+    fn intervals_are_of_the_counts_behind_the_shares() {
+        assert_eq!(group(7, 3.0 / 7.0).accuracy_interval(), wilson_interval(3, 7));
+        assert_eq!(with(vec![]).interval(5.0 / 9.0), wilson_interval(5, 9));
     }
 
     #[test]
