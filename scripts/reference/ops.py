@@ -178,6 +178,9 @@ def pointwise():
     for index, (n, inputs, units) in enumerate([(3, 84, 10), (1, 7, 3)]):
         shapes = dict(x=(n, inputs), w=(units, inputs))
         yield case("gaussian", index, {}, shapes, lambda x, w: -0.5 * ((x[:, None] - w[None]) ** 2).sum(2))
+    products = [((2, 8, 5, 4), (2, 8, 1, 1)), ((3, 40, 7, 7), (3, 40, 1, 1)), ((2, 5, 3, 4), (2, 5, 3, 4))]
+    for index, (shape, factors) in enumerate(products):
+        yield case("mul", index, {}, dict(x=shape, s=factors), lambda x, s: x * s)
     for index, (shape, out) in enumerate([((2, 16, 8, 8), 32), ((1, 3, 5, 7), 7)]):
         pad = (out - shape[1]) // 2
         yield case(

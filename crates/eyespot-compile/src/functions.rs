@@ -39,7 +39,7 @@ pub(crate) fn gradient_reads(op: &Op) -> Reads {
         Op::Relu | Op::Relu6 | Op::LeakyRelu { .. } | Op::Sigmoid | Op::Tanh | Op::Sgn => Reads::Result,
         Op::HardSigmoid | Op::Softmax | Op::LogSoftmax => Reads::Result,
         Op::Gelu { .. } | Op::Silu | Op::HardSwish => Reads::Inputs,
-        Op::Gaussian(_) | Op::LocalResponseNorm(_) => Reads::Inputs,
+        Op::Gaussian(_) | Op::LocalResponseNorm(_) | Op::Mul => Reads::Inputs,
         _ => Reads::Nothing,
     }
 }

@@ -19,6 +19,11 @@ fn every_operator_alone() {
 }
 
 #[test]
+fn squeeze_and_excitation() {
+    inference::squeeze_and_excitation(&Cpu::new(2));
+}
+
+#[test]
 fn fusion() {
     inference::fusion(&Cpu::new(2));
 }

@@ -16,6 +16,11 @@ fn every_operator() {
 }
 
 #[test]
+fn products() {
+    training::products(&Cpu::new(2));
+}
+
+#[test]
 fn residual_blocks() {
     training::residual_blocks(&Cpu::new(2));
 }

@@ -308,6 +308,11 @@ impl Builder {
         self.add_op(name, Op::Add, &[a, b])
     }
 
+    /// [`Op::Mul`]: `x` by `factors`, of the same shape or one per channel.
+    pub fn mul(&mut self, name: impl Into<String>, x: NodeId, factors: NodeId) -> NodeId {
+        self.add_op(name, Op::Mul, &[x, factors])
+    }
+
     /// [`Op::Concat`].
     pub fn concat(&mut self, name: impl Into<String>, inputs: &[NodeId]) -> NodeId {
         self.add_op(name, Op::Concat, inputs)

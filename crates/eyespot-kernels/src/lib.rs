@@ -26,6 +26,7 @@ pub mod optimizer;
 mod peak;
 pub mod pointwise;
 pub mod pool;
+pub mod product;
 #[cfg(test)]
 mod same_bits;
 mod simd;

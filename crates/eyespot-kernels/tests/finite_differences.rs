@@ -5,6 +5,7 @@ use eyespot_kernels::conv2d::{Conv2dShape, Conv2dTraining};
 use eyespot_kernels::local_response_norm::LocalResponseNorm;
 use eyespot_kernels::pointwise::{self, Pointwise};
 use eyespot_kernels::pool::{AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, Windows};
+use eyespot_kernels::product::Product;
 use eyespot_kernels::{Threads, gaussian, softmax};
 
 /// Numbers in [−2, 2) no two of which are close to each other or to 0, so that no kink is within a difference's reach.
@@ -292,4 +293,23 @@ fn convolution() {
     training.backward_weights(&threads, 1, &x, &dy, &mut dw, None, &mut scratch);
     check("convolution dx", |x| forward(x, &f64s(&w)), &x, &dy, &dx);
     check("convolution dw", |w| forward(&f64s(&x), w), &w, &dy, &dw);
+}
+
+#[test]
+fn products() {
+    let threads = Threads::new(1);
+    let product = Product { pixels: 6, channels: 5 };
+    let (x, s, dy) = (numbers(60, 20), numbers(10, 21), numbers(60, 22));
+    let forward = |x: &[f64], s: &[f64]| -> Vec<f64> {
+        x.iter().enumerate().map(|(i, x)| x * s[i / 30 * 5 + i % 5]).collect()
+    };
+    let [mut y, mut dx, mut ds] = [60, 60, 10].map(|len| vec![f32::NAN; len]);
+    product.forward(&threads, &x, &s, &mut y);
+    for (y, expected) in y.iter().zip(forward(&f64s(&x), &f64s(&s))) {
+        assert!((f64::from(*y) - expected).abs() < 1e-6);
+    }
+    product.backward_map(&threads, &dy, &s, &mut dx);
+    product.backward_factors(&threads, &x, &dy, &mut ds);
+    check("product dx", |x| forward(x, &f64s(&s)), &x, &dy, &dx);
+    check("product ds", |s| forward(&f64s(&x), s), &s, &dy, &ds);
 }

@@ -81,13 +81,39 @@ pub fn every_operator_alone(device: &dyn Device) {
         b.add_op("layer", op.clone(), &[x]);
         compare(device, &b.finish().unwrap(), 1, op.kind());
     }
-    // The two that join results: neither has weights, so the input stands on both sides.
-    for op in [Op::Add, Op::Concat] {
+    // Those that join results: none has weights, so the input stands on both sides.
+    for op in [Op::Add, Op::Mul, Op::Concat] {
         let mut b = Builder::new("two", map);
         let x = b.input();
         b.add_op("layer", op.clone(), &[x, x]);
         compare(device, &b.finish().unwrap(), 1, op.kind());
     }
+}
+
+/// Squeeze-and-excitation (Hu et al. 2018): channels by factors that their means decide.
+pub fn squeezed(activation: Op, gate: Op) -> Graph {
+    let mut b = Builder::new("squeezed", Shape::map(3, 6, 5));
+    let x = b.input();
+    let x = b.conv2d("conv", x, Conv2d::new(3, 8, 3).padding(1).no_bias());
+    let x = b.batch_norm("bn", x);
+    let x = b.add_op("act", activation, &[x]);
+    let s = b.global_avg_pool("avgpool", x);
+    let s = b.conv2d("fc1", s, Conv2d::new(8, 2, 1));
+    let s = b.relu("relu", s);
+    let s = b.conv2d("fc2", s, Conv2d::new(2, 8, 1));
+    let s = b.add_op("gate", gate, &[s]);
+    let x = b.mul("scale", x, s);
+    let x = b.conv2d("project", x, Conv2d::new(8, 4, 1));
+    let x = b.flatten("flatten", x);
+    b.linear("fc", x, 2);
+    b.finish().unwrap()
+}
+
+/// Networks with squeeze-and-excitation as MobileNetV3 and EfficientNet have it.
+pub fn squeeze_and_excitation(device: &dyn Device) {
+    compare(device, &squeezed(Op::HardSwish, Op::HardSigmoid), 1, "hard-swish and hard-sigmoid");
+    compare(device, &squeezed(Op::Silu, Op::Sigmoid), 2, "SiLU and sigmoid");
+    compare(device, &squeezed(Op::Relu, Op::Sigmoid), 3, "ReLU and sigmoid");
 }
 
 /// Doesn't compile when an operator was added: it needs a case above.
@@ -101,7 +127,7 @@ fn has_a_case(op: &Op) -> bool {
         Op::Gelu { .. } | Op::Silu | Op::HardSwish | Op::HardSigmoid => true,
         Op::Softmax | Op::LogSoftmax | Op::Flatten | Op::Dropout { .. } => true,
         Op::MaxPool2d(_) | Op::AvgPool2d(_) | Op::AdaptiveAvgPool2d { .. } => true,
-        Op::Add | Op::Concat | Op::PadShortcut(_) => true,
+        Op::Add | Op::Mul | Op::Concat | Op::PadShortcut(_) => true,
     }
 }
 

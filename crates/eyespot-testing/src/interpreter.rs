@@ -180,6 +180,12 @@ fn node_result(
             result
         }
         Op::Add => x.iter().zip(inputs[1].0).map(|(a, b)| a + b).collect(),
+        Op::Mul => {
+            let (factors, per_channel) = (inputs[1].0, inputs[1].1.pixels() == 1);
+            let factor =
+                |i: usize| if per_channel { factors[i / (h * w * c) * c + i % c] } else { factors[i] };
+            x.iter().enumerate().map(|(i, v)| v * factor(i)).collect()
+        }
         Op::Concat => {
             let mut result = Vec::new();
             for p in 0..images * h * w {

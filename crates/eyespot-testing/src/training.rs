@@ -105,6 +105,26 @@ pub fn every_operator(device: &dyn Device) {
     }
 }
 
+/// Products: both factors learn, also where they are one result.
+pub fn products(device: &dyn Device) {
+    let squeezed = crate::inference::squeezed;
+    compare(device, &squeezed(Op::HardSwish, Op::HardSigmoid), 1, "hard-swish and hard-sigmoid");
+    compare(device, &squeezed(Op::Silu, Op::Sigmoid), 2, "SiLU and sigmoid");
+    compare(device, &squeezed(Op::Relu, Op::Sigmoid), 3, "ReLU and sigmoid");
+    for other in ["first", "second"] {
+        let mut b = Builder::new("product", Shape::map(3, 4, 5));
+        let x = b.input();
+        let first = b.conv2d("first", x, Conv2d::new(3, 4, 3));
+        let second = b.conv2d("second", x, Conv2d::new(3, 4, 3));
+        let factors = if other == "first" { first } else { second };
+        let x = b.mul("product", first, factors);
+        let x = b.add("sum", x, second);
+        let x = b.flatten("flatten", x);
+        b.linear("fc", x, 2);
+        compare(device, &b.finish().unwrap(), 4, other);
+    }
+}
+
 /// A residual network of a few blocks with a shortcut that has layers of its own: results are dropped and computed
 /// again, gradients come together.
 pub fn residual_blocks(device: &dyn Device) {

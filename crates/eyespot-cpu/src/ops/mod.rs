@@ -15,6 +15,7 @@ mod gaussian;
 mod linear;
 mod local_response_norm;
 mod max_pool;
+mod mul;
 mod pad_shortcut;
 mod pointwise;
 mod softmax;
@@ -219,6 +220,7 @@ fn without_weights(graph: &Graph, node: usize) -> Box<dyn Operator> {
         Op::AvgPool2d(op) => Box::new(avg_pool::AvgPool2d::new(op, shapes)),
         Op::AdaptiveAvgPool2d { .. } => Box::new(avg_pool::AdaptiveAvgPool2d::new(shapes)),
         Op::Add => Box::new(add::Add),
+        Op::Mul => Box::new(mul::Mul::new(shapes.0, graph.node(graph.nodes[node].inputs[1]).shape)),
         Op::PadShortcut(op) => Box::new(pad_shortcut::PadShortcut::new(op, shapes.0)),
         Op::Flatten => Box::new(flatten::Flatten::new(shapes.0)),
         Op::LocalResponseNorm(op) => Box::new(local_response_norm::LocalResponseNorm::new(op, shapes.0)),

@@ -26,6 +26,7 @@ pub(super) fn kind(op: &Op) -> &'static str {
         Op::Flatten => "Flatten",
         Op::Dropout { .. } => "Dropout",
         Op::Add => "Add",
+        Op::Mul => "Mul",
         Op::Concat => "Concat",
         Op::PadShortcut(_) => "PadShortcut",
         Op::Gaussian(_) => "Gaussian",

@@ -9,6 +9,7 @@ mod gaussian;
 mod linear;
 mod local_response_norm;
 mod pool;
+mod product;
 mod shortcut;
 
 pub use batch_norm::BatchNorm2d;
@@ -84,6 +85,9 @@ pub enum Op {
     },
     /// The sum of two maps or vectors of one shape.
     Add,
+    /// The product of two maps or vectors: number by number where they have one shape; where the second is
+    /// channels × 1 × 1, each channel of the first by its one number, as squeeze-and-excitation does.
+    Mul,
     /// Maps or vectors one behind the other along the channels.
     Concat,
     /// The CIFAR ResNets' parameter-free shortcut.
@@ -131,7 +135,7 @@ impl Op {
     pub fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
         let arity = match self {
             Self::Input => 0,
-            Self::Add => 2,
+            Self::Add | Self::Mul => 2,
             Self::Concat => inputs.len().max(1),
             _ => 1,
         };
@@ -152,6 +156,7 @@ impl Op {
             Self::Flatten => Ok(Shape::Vector(inputs[0].elements())),
             Self::Dropout { p } if !(0.0..1.0).contains(p) => Err(format!("dropout of {p}; it lies in 0..1")),
             Self::Add if inputs[0] != inputs[1] => Err(format!("can't add {} and {}", inputs[0], inputs[1])),
+            Self::Mul => product::product_shape(inputs[0], inputs[1]),
             Self::Concat => shortcut::concat_shape(inputs),
             Self::Relu
             | Self::Relu6

@@ -66,8 +66,24 @@ fn pad_shortcut() {
 }
 
 #[test]
+fn product() {
+    check("mul", maps::product);
+}
+
+#[test]
 fn pointwise() {
-    for function in ["relu", "relu6", "leaky_relu", "sigmoid", "tanh"] {
+    for function in [
+        "relu",
+        "relu6",
+        "leaky_relu",
+        "sigmoid",
+        "tanh",
+        "gelu",
+        "gelu_tanh",
+        "silu",
+        "hard_swish",
+        "hard_sigmoid",
+    ] {
         check(function, rows::pointwise);
     }
 }

@@ -6,6 +6,7 @@ use eyespot_kernels::batch_norm::{self, Followed, Follows, Gradients, Parameters
 use eyespot_kernels::channels::PadShortcut;
 use eyespot_kernels::local_response_norm::LocalResponseNorm;
 use eyespot_kernels::pool::{AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, Windows};
+use eyespot_kernels::product::Product;
 
 pub fn batch_norm(threads: &Threads, case: &Case) -> Outputs {
     let shape = case.input_shape("x");
@@ -128,6 +129,22 @@ pub fn adaptive_avg_pool2d(threads: &Threads, case: &Case) -> Outputs {
     let pool =
         AdaptiveAvgPool2d { input: (input[2], input[3]), output: (output[2], output[3]), channels: input[1] };
     over_maps(case, |x, y| pool.forward(threads, x, y), |dy, dx| pool.backward(threads, dy, dx))
+}
+
+pub fn product(threads: &Threads, case: &Case) -> Outputs {
+    let (input, factors) = (case.input_shape("x"), case.input_shape("s"));
+    let product = if input == factors {
+        Product { pixels: 1, channels: input[1] * input[2] * input[3] }
+    } else {
+        Product { pixels: input[2] * input[3], channels: input[1] }
+    };
+    let [x, dy] = [case.input("x"), case.dy()].map(|map| to_nhwc(&input, &map));
+    let s = to_nhwc(&factors, &case.input("s"));
+    let [mut y, mut dx, mut ds] = [x.len(), x.len(), s.len()].map(|len| vec![f32::NAN; len]);
+    product.forward(threads, &x, &s, &mut y);
+    product.backward_map(threads, &dy, &s, &mut dx);
+    product.backward_factors(threads, &x, &dy, &mut ds);
+    outputs([("y", to_nchw(&input, &y)), ("dx", to_nchw(&input, &dx)), ("ds", to_nchw(&factors, &ds))])
 }
 
 pub fn pad_shortcut(threads: &Threads, case: &Case) -> Outputs {

@@ -5,6 +5,7 @@ use crate::size::Size;
 use eyespot_kernels::batch_norm::{self, Followed, Follows, Gradients, Parameters, Statistics};
 use eyespot_kernels::channels::{self, PadShortcut};
 use eyespot_kernels::pool::{AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, Windows};
+use eyespot_kernels::product::Product;
 
 /// Rows and columns of input and result, channels, kernel, stride, padding. There are two pictures.
 const WINDOWS: [usize; 11] = [7, 5, 4, 3, 6, 3, 3, 2, 2, 1, 1];
@@ -297,10 +298,52 @@ fn movers() -> [Function; 7] {
     ]
 }
 
+/// Pixels and channels; two pictures.
+fn products() -> [Function; 3] {
+    let function =
+        |name, needs, call| Function { name, variant: "", sizes: &[12, 5], memory: &[], needs, call };
+    fn map(s: &[Size]) -> Size {
+        Size(120).max(s[0] * s[1])
+    }
+    fn factors(s: &[Size]) -> Size {
+        Size(10).max(s[1])
+    }
+    fn product(s: &[usize]) -> Product {
+        Product { pixels: s[0], channels: s[1] }
+    }
+    [
+        function(
+            "product.rs::forward",
+            |s| vec![map(s), factors(s), map(s)],
+            |s, slices| {
+                let [x, factors, y] = slices else { unreachable!() };
+                product(s).forward(threads(), x, factors, y);
+            },
+        ),
+        function(
+            "product.rs::backward_map",
+            |s| vec![map(s), factors(s), map(s)],
+            |s, slices| {
+                let [dy, factors, dx] = slices else { unreachable!() };
+                product(s).backward_map(threads(), dy, factors, dx);
+            },
+        ),
+        function(
+            "product.rs::backward_factors",
+            |s| vec![map(s), map(s), factors(s)],
+            |s, slices| {
+                let [x, dy, ds] = slices else { unreachable!() };
+                product(s).backward_factors(threads(), x, dy, ds);
+            },
+        ),
+    ]
+}
+
 pub fn functions() -> Vec<Function> {
     let mut all = Vec::new();
     all.extend(pools());
     all.extend(batch_norms());
     all.extend(movers());
+    all.extend(products());
     all
 }
