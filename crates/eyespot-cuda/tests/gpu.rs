@@ -24,6 +24,7 @@ fn every_operator_alone() {
 fn fusion() {
     let Some(gpu) = gpu() else { return };
     inference::fusion(&gpu);
+    inference::squeeze_and_excitation(&gpu);
     inference::a_sum_waits_for_all_of_a_concatenation(&gpu);
     inference::a_network_that_changes_nothing(&gpu);
 }
@@ -83,6 +84,7 @@ fn gradients_of_operators() {
     let Some(gpu) = gpu() else { return };
     training::every_operator(&gpu);
     training::residual_blocks(&gpu);
+    training::products(&gpu);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-// Numbers that only change their place or their type, and dropout.
+// Numbers that only change their place or their type, dropout, and products.
 
 // From the caller's f32 images to elements, each pixel widened from c to `padded` channels by zeros.
 extern "C" __global__ void take_images(const float* x, element* y, u32 pixels, u32 c, u32 padded) {
@@ -36,6 +36,20 @@ extern "C" __global__ void flatten(const element* x, element* y, u32 images, u32
         size_t other = i - at + (size_t)(at % channels) * pixels + at / channels;
         if (back) y[i] = x[other];
         else y[other] = x[i];
+    }
+}
+
+// y[n, p, c] = x[n, p, c] * s[n, c]; a picture has `picture` numbers and `channels` factors.
+extern "C" __global__ void product(const element* x, const element* s, element* y, u32 count, u32 picture, u32 channels) {
+    EACH(i, count) y[i] = narrow(widen(x[i]) * widen(s[i / picture * channels + i % channels]));
+}
+// The gradient at the factors: the sum over a picture's pixels of x times d.
+extern "C" __global__ void product_factors(const element* x, const element* d, element* ds, u32 count, u32 picture, u32 channels) {
+    EACH(i, count) {
+        size_t first = (size_t)(i / channels) * picture;
+        float sum = 0.0f;
+        for (u32 at = i % channels; at < picture; at += channels) sum += widen(x[first + at]) * widen(d[first + at]);
+        ds[i] = narrow(sum);
     }
 }
 

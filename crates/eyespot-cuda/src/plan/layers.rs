@@ -43,6 +43,7 @@ pub(crate) fn forward(
     }
     Ok(match op {
         Op::Add => Launch::packs("add", element, output.elements(), count).args([x, inputs[1], y]).arg(count),
+        Op::Mul => Launch::each("product", count).args([x, inputs[1], y]).args(factors(graph, node, count)),
         Op::Softmax | Op::LogSoftmax => {
             let logarithm = usize::from(*op == Op::LogSoftmax);
             Launch::warps("softmax", rows).args([x, y]).args([rows, input.channels(), logarithm])
@@ -120,6 +121,31 @@ pub(crate) fn backward(
         op => return Err(unsupported(graph, node, op)),
     }
     .into())
+}
+
+/// The gradient at input number `index` of a product of `inputs`.
+pub(crate) fn product_backward(
+    graph: &Graph,
+    node: usize,
+    images: usize,
+    index: usize,
+    inputs: &[Place],
+    [d, dx]: [Place; 2],
+) -> Call {
+    let count = images * graph.nodes[node].shape.elements();
+    let sizes = factors(graph, node, count);
+    if index == 0 {
+        return Launch::each("product", count).args([d, inputs[1], dx]).args(sizes).into();
+    }
+    let [_, picture, channels] = sizes;
+    let sums = images * channels;
+    Launch::each("product_factors", sums).args([inputs[0], d, dx]).args([sums, picture, channels]).into()
+}
+
+/// How many numbers a product has, of one picture, and factors of one picture.
+fn factors(graph: &Graph, node: usize, count: usize) -> [usize; 3] {
+    let factors = graph.node(graph.nodes[node].inputs[1]).shape.elements();
+    [count, graph.nodes[node].shape.elements(), factors]
 }
 
 /// Max pooling, with the place of its winners in training.

@@ -314,6 +314,10 @@ impl<'a> Training<'a> {
                         Launch::each("gaussian_backward_input", in_count).arg(x).arg(w).arg(d).arg(dx);
                     calls.push(launch.args([images, op.in_features, op.out_features]).into());
                 }
+                (Task::Input(index), Op::Mul) => {
+                    let places = [d.ok_or_else(missing)?, dx.ok_or_else(missing)?];
+                    calls.push(layers::product_backward(self.graph, node, images, index, &inputs, places));
+                }
                 (Task::InPlace, op) => {
                     let (function, slope) =
                         layers::function(op).ok_or_else(|| layers::unsupported(self.graph, node, op))?;
