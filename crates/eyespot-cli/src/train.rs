@@ -52,10 +52,11 @@ fn summary(t: &Trained, seconds: f64) -> String {
         ),
         None => String::new(),
     };
+    let optimism = t.optimism().map(|optimism| format!("\n{optimism}")).unwrap_or_default();
     let tried = trials(&t.trials);
     let early = if t.stopped_early { " (stopped early: patience ran out)" } else { "" };
     format!(
-        "{tried}{result}{early}, in {}{beside}\nmodel    {folder}/model.safetensors\n\nnext\n  eyespot predict {folder} PHOTO…\n  \
+        "{tried}{result}{early}, in {}{beside}{optimism}\nmodel    {folder}/model.safetensors\n\nnext\n  eyespot predict {folder} PHOTO…\n  \
          eyespot evaluate {folder}",
         duration(seconds)
     )

@@ -49,7 +49,8 @@ impl Classifier {
             None => Loss::CROSS_ENTROPY,
         };
         let runner = Runner::new(model.graph, model.params, transform)?;
-        let set_aside = SetAside::read(&model_path(path.as_ref())?);
+        let epochs = model.training.get("epochs").and_then(serde_json::Value::as_u64).unwrap_or(0);
+        let set_aside = SetAside::read(&model_path(path.as_ref())?, epochs);
         let learned_from = model.learned_from;
         Ok(Self { set_aside, learned_from, ..Self::new(runner, Classes::new(model.classes), loss) })
     }

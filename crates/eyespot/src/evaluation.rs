@@ -204,7 +204,10 @@ impl Scored {
         let confidence = Confidence::new(loss, &self.scores, outputs, &self.labels);
         let class =
             |(i, name): (usize, &String)| ClassEvaluation { name: name.clone(), metrics: metrics.class(i) };
-        let classes = names.iter().enumerate().map(class).collect();
+        let classes: Vec<ClassEvaluation> = names.iter().enumerate().map(class).collect();
+        // Of a class without images nothing is said that could be uncertain.
+        let counts = classes.iter().map(|class| (class.name.as_str(), class.metrics.support));
+        notices.extend(crate::judged::few_images(counts.filter(|(_, images)| *images > 0)));
         let pictures = self.scores.chunks_exact(outputs).zip(&self.labels).zip(self.paths);
         let mistake = |((scores, &label), path): ((&[f32], &u32), PathBuf)| {
             let prediction = loss.decide(scores);

@@ -92,6 +92,7 @@ impl Classifier {
                 left_out.trained_on
             ));
         }
+        notices.extend(self.set_aside.as_ref().and_then(|set_aside| set_aside.chosen_on(&samples)));
         Ok(Labelled { samples, left_out, notices })
     }
 }

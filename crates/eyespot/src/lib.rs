@@ -25,6 +25,7 @@ mod embedding_file;
 mod error;
 mod evaluation;
 mod gpu;
+mod judged;
 mod labelled;
 mod layer_figures;
 mod network;

@@ -1,6 +1,7 @@
 //! The images a run was validated by.
 
 use crate::evaluation::Scored;
+use crate::judged::{best_of, candidates};
 use crate::training::run_folder::{FOLD, PROBABILITY_OF};
 use crate::{Error, TrainingOptions};
 use eyespot_data::{Dataset, Sample};
@@ -15,6 +16,8 @@ pub(crate) struct SetAside {
     /// Below the data's folder, as the data set lists them; empty after a cross-validation.
     names: HashSet<PathBuf>,
     folded: Option<Folded>,
+    /// How many models the run chose from by them.
+    candidates: u64,
 }
 
 /// What a run's cross-validation predicted.
@@ -86,21 +89,23 @@ impl Folded {
 }
 
 impl SetAside {
-    /// From the files beside a run's model; `None` for a model that lies alone.
-    pub fn read(model: &Path) -> Option<Self> {
+    /// From the files beside the model of a run of so many epochs; `None` for a model that lies alone.
+    pub fn read(model: &Path, epochs: u64) -> Option<Self> {
         let text = eyespot_system::read_text(&model.with_file_name("config.toml")).ok()?;
-        let data = TrainingOptions::from_toml(&text).ok()?.data?;
+        let options = TrainingOptions::from_toml(&text).ok()?;
+        let candidates = candidates(epochs, options.fine_tune);
+        let data = options.data?;
         let file = model.with_file_name("predictions.csv");
         let mut rows = csv::Reader::from_reader(eyespot_system::open(&file).ok()?);
         let header = rows.headers().ok()?.clone();
         if header.iter().any(|column| column == FOLD) {
             let rows = rows.into_records().collect::<Result<_, _>>().ok()?;
             let folded = Some(Folded::read(file, &header, rows)?);
-            return Some(Self { data, names: HashSet::new(), folded });
+            return Some(Self { data, names: HashSet::new(), folded, candidates });
         }
         let name = |row: csv::StringRecord| Some(below(&data, Path::new(row.get(0)?)));
         let names: HashSet<PathBuf> = rows.records().filter_map(|row| name(row.ok()?)).collect();
-        (!names.is_empty()).then_some(Self { data, names, folded: None })
+        (!names.is_empty()).then_some(Self { data, names, folded: None, candidates })
     }
 
     /// What the run's cross-validation predicted, where it had one.
@@ -148,6 +153,22 @@ impl SetAside {
         }
     }
 
+    /// That the run chose its best epoch on some of these images, wherever they are named from.
+    pub fn chosen_on(&self, samples: &[Sample]) -> Option<String> {
+        if self.candidates < 2 || self.names.is_empty() {
+            return None;
+        }
+        let place = |path: &Path| path.canonicalize().ok();
+        let chosen: HashSet<PathBuf> =
+            self.names.iter().filter_map(|name| place(&self.data.join(name))).collect();
+        let on = samples.iter().filter(|s| place(&s.path).is_some_and(|path| chosen.contains(&path))).count();
+        match on {
+            0 => None,
+            all if all == samples.len() => best_of(self.candidates, "these images"),
+            some => best_of(self.candidates, &format!("{some} of these images")),
+        }
+    }
+
     /// Of these samples only those that were set aside, where the run divided the same data itself.
     pub fn only(&self, data: &Path, samples: Vec<Sample>) -> Vec<Sample> {
         if self.folded.is_some() {
@@ -177,6 +198,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_epoch_chosen_on_what_is_measured_is_told() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let data = folder.path().join("photos");
+        std::fs::create_dir_all(data.join("a")).expect("makes the folder");
+        for name in ["a/1.jpg", "a/2.jpg", "a/3.jpg"] {
+            std::fs::write(data.join(name), "an image").expect("writes");
+        }
+        let names = ["a/1.jpg", "a/2.jpg", "a/gone.jpg"].map(PathBuf::from);
+        let set_aside = |candidates| SetAside {
+            data: data.clone(),
+            names: names.clone().into(),
+            folded: None,
+            candidates,
+        };
+        // Named from elsewhere they are the same files.
+        let sample = |name: &str| Sample::file(data.join("../photos").join(name), 0);
+        let said = |samples: &[Sample]| set_aside(7).chosen_on(samples);
+        let both = [sample("a/1.jpg"), sample("a/2.jpg")];
+        assert!(said(&both).is_some_and(|text| text.contains("best of 7 epochs on these images")));
+        let some = [sample("a/1.jpg"), sample("a/3.jpg")];
+        assert!(said(&some).is_some_and(|text| text.contains("on 1 of these images")));
+        assert_eq!(said(&[sample("a/3.jpg")]), None);
+        assert_eq!(set_aside(1).chosen_on(&both), None);
+    }
+
+    #[test]
     fn a_model_without_fingerprints_is_measured_on_what_its_run_set_aside() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (data, other) = (folder.path().join("photos"), folder.path().join("other"));
@@ -184,7 +231,7 @@ mod tests {
             std::fs::create_dir(folder).expect("makes the folder");
         }
         let names = ["a/1.jpg", "b/2.jpg"].map(PathBuf::from);
-        let set_aside = SetAside { data: data.clone(), names: names.into(), folded: None };
+        let set_aside = SetAside { data: data.clone(), names: names.into(), folded: None, candidates: 1 };
         let samples = |root: &Path, names: &[&str]| -> Vec<Sample> {
             names.iter().map(|name| Sample::file(root.join(name), 0)).collect()
         };

@@ -167,6 +167,38 @@ fn accuracy_stands_beside_balanced_accuracy_and_the_largest_class() {
 }
 
 #[test]
+fn few_images_and_a_choice_among_epochs_are_told() {
+    let folder = photos(30);
+    let root = folder.path();
+    for n in 0..10 {
+        std::fs::remove_file(root.join(format!("photos/green/{n}.png"))).expect("removes");
+    }
+    let chosen = "best of 3 epochs on these images, so the figures are a little too good";
+    let few = "fewer than 10 images to judge by: green (4), blue (6), red (6); their figures are uncertain";
+    let trained = eyespot(root, &format!("train photos --output run --epochs 3 {QUICK}"));
+    assert!(trained.err.contains(few), "{}", trained.err);
+    assert!(trained.out.contains(chosen), "{}", trained.out);
+    trained.ok();
+    for data in ["", "photos"] {
+        let answer = eyespot(root, &format!("evaluate run {data}"));
+        assert!(answer.err.contains(few) && answer.err.contains(chosen), "{data}: {}", answer.err);
+        answer.ok();
+    }
+    // One epoch is no choice, and ten images are enough.
+    let once = eyespot(root, &format!("train photos --output once --epochs 1 {QUICK}"));
+    assert!(!once.out.contains("best of"), "{}", once.out);
+    once.ok();
+    for (strong, class) in ["red", "green", "blue"].iter().enumerate() {
+        for n in 0..10 {
+            save(&root.join("new").join(class).join(format!("{n}.png")), strong, 700 + n);
+        }
+    }
+    let answer = eyespot(root, "evaluate run new");
+    assert!(!answer.err.contains("fewer than") && !answer.err.contains("best of"), "{}", answer.err);
+    answer.ok();
+}
+
+#[test]
 fn below_the_threshold_is_rejected() {
     let folder = trained(10);
     let root = folder.path();

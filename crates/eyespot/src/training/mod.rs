@@ -14,7 +14,7 @@ mod tune;
 use crate::compute::Compute;
 use crate::evaluation::unreadable_class;
 use crate::options::{AugmentKind, BatchSize, Cache, Freeze, Head, LearningRate, LossKind, OptimizerKind};
-use crate::{DeviceChoice, Error, Range, TrainingOptions, remarks};
+use crate::{DeviceChoice, Error, Range, TrainingOptions, judged, remarks};
 use eyespot_data::{Dataset, Limits, SplitOptions, Transform};
 use eyespot_formats::ModelFile;
 use eyespot_graph::{Device, Params};
@@ -218,6 +218,8 @@ impl Training {
             (self.options, trials) = tune::tune(&self, listener)?;
         }
         let trained = self.run_once(listener)?;
+        let few = judged::trained(&trained.classes, trained.validation.as_ref());
+        few.iter().for_each(|notice| listener.notice(notice));
         Ok(Trained { trials, ..trained })
     }
 
