@@ -7,7 +7,7 @@ use crate::network::{find, input_shape};
 use crate::runner::{Runner, finite};
 use crate::set_aside::SetAside;
 use crate::{Error, Evaluation, PathPrediction, Prediction, weights};
-use eyespot_data::{Batch, Loader, Transform};
+use eyespot_data::{Batch, Loader, Sample, Transform};
 use eyespot_formats::{Fingerprint, ModelFile};
 use eyespot_graph::{Device, Graph, Shape, zoo};
 use eyespot_train::Loss;
@@ -256,12 +256,19 @@ impl Classifier {
     }
 
     fn measure(&self, data: Option<&Path>) -> Result<Evaluation, Error> {
-        let Labelled { samples, left_out, notices } = self.labelled(data)?;
+        let Labelled { samples, left_out, notices, .. } = self.labelled(data)?;
+        let scored = Scored { left_out, ..self.scored(&samples)? };
+        readable_classes(self.classes(), &samples, &scored.unreadable)?;
+        scored.measure(self, notices)
+    }
+
+    /// The scores of labelled images, and which can't be read.
+    pub(crate) fn scored(&self, samples: &[Sample]) -> Result<Scored, Error> {
         let order = (0..samples.len()).collect();
         self.runner.prepare()?;
         let outputs = self.graph().output_shape().elements();
-        let mut scored = Scored { left_out, ..Scored::default() };
-        for batch in Loader::new(&samples, order, self.runner.loading())? {
+        let mut scored = Scored::default();
+        for batch in Loader::new(samples, order, self.runner.loading())? {
             let batch = batch?;
             let scores = self.runner.run(&batch.inputs, batch.len())?;
             scored.noted.extend(batch.notes.into_iter().map(|n| Unreadable::new(n.path, &n.note)));
@@ -278,8 +285,7 @@ impl Classifier {
             let unreadable = batch.failures.into_iter().map(|f| Unreadable::new(f.path, &f.cause));
             scored.unreadable.extend(unreadable);
         }
-        readable_classes(self.classes(), &samples, &scored.unreadable)?;
-        scored.measure(self, notices)
+        Ok(scored)
     }
 
     pub(crate) fn loss(&self) -> &Loss {

@@ -4,12 +4,14 @@ use crate::{Classifier, Error, LeftOut};
 use eyespot_data::{Dataset, Limits, Sample, SplitOptions, content_hashes};
 use eyespot_formats::Fingerprint;
 use eyespot_system::printable_path;
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::collections::{BTreeSet, HashSet};
+use std::path::{Path, PathBuf};
 
 /// Images with the classes of a classifier, and what was said and left out on the way.
 pub(crate) struct Labelled {
     pub samples: Vec<Sample>,
+    /// The files of images that the classifier learned from, which are no samples.
+    pub learned: Vec<PathBuf>,
     pub left_out: LeftOut,
     pub notices: Vec<String>,
 }
@@ -23,6 +25,30 @@ impl Classifier {
     /// The images to measure by, without those that the classifier learned from: of `data`, or those that its own run
     /// was validated by.
     pub(crate) fn labelled(&self, data: Option<&Path>) -> Result<Labelled, Error> {
+        let mut labelled = self.unseen(data)?;
+        let Labelled { samples, learned, notices, .. } = &mut labelled;
+        if !learned.is_empty() {
+            if samples.is_empty() {
+                return Err(Error::Picture(format!(
+                    "the model learned from all {} images of {}, so they say nothing about new ones; give others, or \
+                     measure how well it knows them with --include-training",
+                    learned.len(),
+                    printable_path(data.unwrap_or(Path::new("its run")))
+                )));
+            }
+            notices.push(format!(
+                "measured on {} images; {} are left out because the model learned from them (--include-training \
+                 measures them, too)",
+                samples.len(),
+                learned.len()
+            ));
+        }
+        notices.extend(self.set_aside.as_ref().and_then(|set_aside| set_aside.chosen_on(samples)));
+        Ok(labelled)
+    }
+
+    /// [`Classifier::labelled`] before it is said what the classifier learned from; there may be no image left.
+    pub(crate) fn unseen(&self, data: Option<&Path>) -> Result<Labelled, Error> {
         let own = match (data, &self.set_aside) {
             (Some(_), _) => None,
             (None, Some(set_aside)) if set_aside.folded().is_some() => {
@@ -67,7 +93,7 @@ impl Classifier {
                 dataset.evaluation()
             }
         };
-        let before = samples.len();
+        let before: Vec<PathBuf> = samples.iter().map(|sample| sample.path.clone()).collect();
         if self.include_training {
             // All of them.
         } else if !self.learned_from.is_empty() {
@@ -76,24 +102,11 @@ impl Classifier {
             // A model that doesn't remember its images by content.
             samples = set_aside.only(data, samples);
         }
-        left_out.trained_on = before - samples.len();
-        if left_out.trained_on > 0 {
-            if samples.is_empty() {
-                return Err(Error::Picture(format!(
-                    "the model learned from all {before} images of {}, so they say nothing about new ones; give others, \
-                     or measure how well it knows them with --include-training",
-                    printable_path(data)
-                )));
-            }
-            notices.push(format!(
-                "measured on {} images; {} are left out because the model learned from them (--include-training \
-                 measures them, too)",
-                samples.len(),
-                left_out.trained_on
-            ));
-        }
-        notices.extend(self.set_aside.as_ref().and_then(|set_aside| set_aside.chosen_on(&samples)));
-        Ok(Labelled { samples, left_out, notices })
+        let left: HashSet<&Path> = samples.iter().map(|sample| sample.path.as_path()).collect();
+        let learned: Vec<PathBuf> =
+            before.into_iter().filter(|path| !left.contains(path.as_path())).collect();
+        left_out.trained_on = learned.len();
+        Ok(Labelled { samples, learned, left_out, notices })
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) fn all(
     let mut samples: Vec<Sample> = Vec::new();
     let mut places: HashMap<PathBuf, usize> = HashMap::new();
     for &classifier in classifiers {
-        let Labelled { samples: pictures, left_out, notices } = classifier.labelled(Some(data))?;
+        let Labelled { samples: pictures, left_out, notices, .. } = classifier.labelled(Some(data))?;
         let mut tally = Tally::new(classifier, left_out, notices)?;
         for sample in pictures {
             tally.labels.insert(sample.path.clone(), sample.label);
