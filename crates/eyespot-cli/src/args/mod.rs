@@ -182,8 +182,8 @@ pub struct PredictArgs {
 #[derive(Debug, Args)]
 pub struct EvaluateArgs {
     /// A run folder or model file, then the labelled images: a folder or a CSV (with --model: only the images). A run
-    /// alone is measured on its own validation images; with --robustness any number of runs and model files come before
-    /// the images
+    /// alone is measured on its own validation images. Several runs and model files before the images are compared on
+    /// them, each with the first
     #[arg(required = true, value_name = "RUN_OR_MODEL | DATA")]
     pub paths: Vec<PathBuf>,
     #[command(flatten)]

@@ -1,5 +1,6 @@
 //! `eyespot evaluate`.
 
+mod compare;
 mod report;
 pub mod words;
 
@@ -7,14 +8,20 @@ use crate::args::EvaluateArgs;
 use crate::{model, output};
 use eyespot::Error;
 use eyespot_system::printable_path;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 
 pub fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
     // Wrong usage is told before anything is looked for.
-    let models = usize::from(args.published.model.is_none());
+    let models = usize::from(args.published.weights.is_none());
     if args.paths.len() > models + 1 {
-        return Err(too_many(&args.paths[models..]).into());
+        return compare::run(args);
+    }
+    if let [model, data] = &args.paths[..]
+        && model::is_model(model)
+        && model::is_model(data)
+    {
+        return Err(no_images(model, data).into());
     }
     let (classifier, data) = match &args.paths[..] {
         [run] if models == 1 && model::is_model(run) => (model::from_run(run, &args.transform)?, Vec::new()),
@@ -31,7 +38,7 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
     let mut evaluation = match &data[..] {
         [] => classifier.evaluate_own()?,
         [data] => classifier.evaluate(data)?,
-        _ => return Err(too_many(&data).into()),
+        [.., last] => return Err(no_images(&args.paths[0], last).into()),
     };
     if let Some(threshold) = args.threshold {
         evaluation = evaluation.with_threshold(threshold);
@@ -50,10 +57,11 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn too_many(data: &[PathBuf]) -> Error {
-    let paths = data.iter().map(|path| printable_path(path)).collect::<Vec<_>>().join(" ");
+/// That two models were named and no images.
+fn no_images(first: &Path, second: &Path) -> Error {
+    let (first, second) = (printable_path(first), printable_path(second));
     Error::Usage(format!(
-        "one folder (or CSV) of labelled pictures goes behind the model, not {paths}; several models are compared \
-         with --robustness"
+        "{first} and {second} are models, and there are no images to compare them on; put a folder (or CSV) of labelled \
+         images last: eyespot evaluate {first} {second} DATA"
     ))
 }

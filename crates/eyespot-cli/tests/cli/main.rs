@@ -1,5 +1,6 @@
 //! The real binary on small pictures, and on real photos where `EYESPOT_TEST_DATA` has them.
 
+mod compare;
 mod config;
 mod deep;
 mod devices;

@@ -122,7 +122,6 @@ fn what_does_not_go_together_is_told_before_anything_is_measured() {
         ("evaluate run broken --robustness", 1, "none of the 1 pictures can be read"),
         ("evaluate run --robustness", 2, "no pictures named"),
         ("evaluate photos --robustness", 2, "run folder or model file"),
-        ("evaluate run run photos", 2, "--robustness"),
         ("evaluate run photos --output figure.png", 2, "--robustness"),
     ] {
         let err = eyespot(root, args).fails(code);
