@@ -68,6 +68,12 @@ fn check_order(paths: &[PathBuf]) -> Result<(), Error> {
     let wrong = |path: &&PathBuf| !model::is_model(path) && (path.is_dir() || is_csv(path) || !path.exists());
     let Some(wrong) = models.iter().find(wrong) else { return Ok(()) };
     let (name, data) = (printable_path(wrong), printable_path(data));
+    if !wrong.exists() && eyespot::network_names().iter().any(|network| wrong.as_os_str() == *network) {
+        return Err(Error::Usage(format!(
+            "{name} is a network without weights; compare a run or model file, or published weights: --model {name} \
+             --weights FILE --classes FILE, beside the other models"
+        )));
+    }
     let why = match wrong.exists() {
         false => "is not there",
         true if is_csv(wrong) => "is a CSV, not a model",

@@ -105,7 +105,7 @@ fn images_that_any_model_learned_from_are_left_out_for_all() {
         }
     }
     let answer = eyespot(root, "evaluate run second all --json");
-    assert!(answer.err.contains("run from 24, second from 9"), "{}", answer.err);
+    assert!(answer.err.contains("run learned from 24, second learned from 9"), "{}", answer.err);
     let report = json_lines(&answer.ok()).remove(0);
     assert_eq!((&report["images"], &report["left_out"]["trained_on"]), (&9.into(), &33.into()));
     let all = json_lines(&eyespot(root, "evaluate run second all --json --include-training").ok()).remove(0);
@@ -123,6 +123,7 @@ fn what_is_no_model_or_no_data_is_told_with_what_was_understood() {
             "evaluate run gone new",
             "gone is not there; of several paths the last one is the labelled images (new)",
         ),
+        ("evaluate run resnet18 new", "resnet18 is a network without weights"),
         ("evaluate run photos.csv new", "photos.csv is a CSV, not a model"),
         ("evaluate run run", "run and run are models, and there are no images"),
         (

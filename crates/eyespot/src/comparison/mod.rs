@@ -173,19 +173,19 @@ fn shared(models: &[(&str, &Classifier)], data: &Path) -> Result<Shared, Error> 
     if !learned.is_empty() {
         let from = |((name, _), labelled): (&(&str, &Classifier), &Labelled)| {
             let count = labelled.learned.len();
-            (count > 0).then(|| format!("{} from {count}", printable(name)))
+            (count > 0).then(|| format!("{} learned from {count}", printable(name)))
         };
         let whose: Vec<String> = models.iter().zip(&all).filter_map(from).collect();
         let (whose, count) = (whose.join(", "), learned.len());
         if common.is_empty() {
             return Err(Error::Picture(format!(
-                "no image of {} is new to all models ({whose} of {count}), so they say nothing about new ones; give others, \
+                "no image of {} is new to all models ({whose}, together {count}), so they say nothing about new ones; give others, \
                  or compare how well the models know these with --include-training",
                 printable_path(data)
             )));
         }
         notices.push(format!(
-            "compared on {} images; {count} are left out because models learned from them ({whose}; --include-training \
+            "compared on {} images; {count} are left out because models know them ({whose}; --include-training \
              measures them, too)",
             common.len()
         ));
