@@ -7,6 +7,19 @@ fn read(folder: &Path, file: &str) -> Vec<u8> {
     std::fs::read(folder.join(file)).expect("reads")
 }
 
+/// Without settings of step-by-step training the linear network on them is solved.
+#[test]
+fn a_head_on_traditional_features_is_solved_by_default() {
+    let folder = photos(10);
+    for features in ["color", "hog", "pixels"] {
+        let answer =
+            eyespot(folder.path(), &format!("train photos --features {features} --output {features}"));
+        assert!(answer.err.contains("head     solved, C "), "{}", answer.err);
+        assert!(answer.out.contains("cross-validated accuracy"), "{}", answer.out);
+        answer.ok();
+    }
+}
+
 #[test]
 fn colours_are_told_apart_by_their_histograms() {
     let folder = photos(10);

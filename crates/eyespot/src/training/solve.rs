@@ -151,8 +151,11 @@ pub(super) fn head(context: &Context<'_>, part: &mut Part, unseen: bool) -> Resu
     };
     let head = solve_head(&rows, &settings)?;
     let unseen = head.unseen.as_ref().map(|unseen| mean_scores(&unseen.scores, images * classes, classes));
+    // The only layer with weights; flattening before it changes no number.
+    let plain = |op: &Op| matches!(op, Op::Input | Op::Flatten | Op::Linear(_));
     let linear = graph.nodes.iter().find(|node| matches!(node.op, Op::Linear(_)));
-    let Some(linear) = linear.filter(|_| graph.nodes.len() == 2) else {
+    let Some(linear) = linear.filter(|_| graph.nodes.len() <= 3 && graph.nodes.iter().all(|n| plain(&n.op)))
+    else {
         return Err(Error::Usage(format!(
             "the head of {} is no linear layer that can be solved",
             graph.name
