@@ -32,9 +32,8 @@ fn summary(t: &Trained, seconds: f64) -> String {
         best => format!("from epoch {best} of {}", t.epochs),
     };
     let result = match &t.validation {
-        Some(m) if t.solved.is_some() => {
-            let cross_validated = t.solved.as_ref().is_some_and(|solved| solved.cross_validated);
-            let (what, behind) = match cross_validated {
+        Some(m) if t.solved.is_some() || t.cross_validated => {
+            let (what, behind) = match t.cross_validated {
                 true => ("cross-validated", "; the model has learned from all of them"),
                 false => ("validation", ""),
             };
@@ -53,10 +52,18 @@ fn summary(t: &Trained, seconds: f64) -> String {
         None => String::new(),
     };
     let optimism = t.optimism().map(|optimism| format!("\n{optimism}")).unwrap_or_default();
+    let test = match &t.test {
+        Some(test) => format!(
+            "\ntest accuracy {} that nothing was chosen by\nbalanced accuracy {}",
+            accuracy(&test.metrics, " photos"),
+            balanced(&test.metrics)
+        ),
+        None => String::new(),
+    };
     let tried = trials(&t.trials);
     let early = if t.stopped_early { " (stopped early: patience ran out)" } else { "" };
     format!(
-        "{tried}{result}{early}, in {}{beside}{optimism}\nmodel    {folder}/model.safetensors\n\nnext\n  eyespot predict {folder} PHOTO…\n  \
+        "{tried}{result}{early}, in {}{beside}{optimism}{test}\nmodel    {folder}/model.safetensors\n\nnext\n  eyespot predict {folder} PHOTO…\n  \
          eyespot evaluate {folder}",
         duration(seconds)
     )

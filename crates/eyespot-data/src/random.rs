@@ -56,7 +56,6 @@ impl Random {
 /// What a generator is for, the last of its four numbers.
 pub(crate) mod purpose {
     pub const ORDER: u64 = 1;
-    pub const SPLIT: u64 = 2;
     pub const PICTURE: u64 = 3;
     pub const BATCH: u64 = 4;
 }

@@ -2,11 +2,11 @@
 
 use crate::dataset::IdxImages;
 use crate::opened::{self, Opened, Wanted};
+use crate::parallel::parallel;
 use crate::{DecodeError, DecodeOptions, Decoded, Limits};
 use eyespot_system::Budget;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A picture with its class: a file, or a picture already in memory (MNIST).
 #[derive(Debug, Clone)]
@@ -15,18 +15,23 @@ pub struct Sample {
     pub path: PathBuf,
     /// Index into the data set's classes. Of no meaning for pictures to predict.
     pub label: usize,
-    memory: Option<(Arc<IdxImages>, usize)>,
+    pub(crate) memory: Option<(Arc<IdxImages>, usize)>,
+    /// What it belongs to by the data's own word: a CSV's column `group`, or [`crate::SplitOptions::group_by`].
+    pub(crate) group: Option<Arc<str>>,
+    /// The same number for images that belong together, whatever else there is in the data set; what decides on which side
+    /// of a split they are. All zeros where nothing is divided.
+    pub(crate) unit: [u8; 32],
 }
 
 impl Sample {
     /// A picture in a file.
     pub fn file(path: impl AsRef<Path>, label: usize) -> Sample {
-        Sample { path: path.as_ref().to_path_buf(), label, memory: None }
+        Sample { path: path.as_ref().to_path_buf(), label, memory: None, group: None, unit: [0; 32] }
     }
 
     pub(crate) fn in_memory(images: Arc<IdxImages>, number: usize, label: usize) -> Sample {
         let path = PathBuf::from(format!("{}#{number}", images.path.display()));
-        Sample { path, label, memory: Some((images, number)) }
+        Sample { path, label, memory: Some((images, number)), group: None, unit: [0; 32] }
     }
 
     /// The image, with what is to be said about its file.
@@ -84,28 +89,5 @@ impl Sample {
 /// [`Sample::content_hash`] of many images, on `threads` threads (0 for one per core); `None` for an image that can't be
 /// read.
 pub fn content_hashes(samples: &[&Sample], threads: usize, limits: &Limits) -> Vec<Option<[u8; 32]>> {
-    let threads = match threads {
-        0 => std::thread::available_parallelism().map_or(1, |cores| cores.get()),
-        threads => threads,
-    };
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut done = Vec::new();
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(sample) = samples.get(index) else { return done };
-            done.push((index, sample.content_hash(limits).ok()));
-        }
-    };
-    let mut hashes = vec![None; samples.len()];
-    std::thread::scope(|scope| {
-        // This thread works, too; where the system refuses to start others, it does it all.
-        let others = threads.min(samples.len()).saturating_sub(1);
-        let others: Vec<_> =
-            (0..others).map_while(|_| std::thread::Builder::new().spawn_scoped(scope, work).ok()).collect();
-        let mine = work();
-        let theirs = others.into_iter().filter_map(|other| other.join().ok()).flatten();
-        mine.into_iter().chain(theirs).for_each(|(index, hash)| hashes[index] = hash);
-    });
-    hashes
+    parallel(samples.len(), threads, |index| samples[index].content_hash(limits).ok())
 }

@@ -106,7 +106,9 @@ fn mnist_has_its_published_counts() {
     // Published: https://en.wikipedia.org/wiki/MNIST_database; the README beside the data confirms the counts.
     assert_eq!(dataset.class_counts(), [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]);
     let divided = Dataset::open(&path, &SplitOptions::default()).unwrap();
-    assert_eq!((divided.train.len(), divided.val.len(), divided.test.len()), (48_000, 12_000, 10_000));
+    assert_eq!((divided.train.len() + divided.val.len(), divided.test.len()), (60_000, 10_000));
+    // A fifth, within four deviations of a binomial distribution: 4 √(60,000 · 0.2 · 0.8) = 392.
+    assert!(divided.val.len().abs_diff(12_000) <= 392, "{}", divided.val.len());
     let mut options = LoaderOptions::new(Transform::unscaled(28, 28, 1));
     options.batch_size = 100;
     let batch = Loader::new(&dataset.test, (0..100).collect(), options).unwrap().next().unwrap().unwrap();

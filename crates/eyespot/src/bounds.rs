@@ -24,6 +24,8 @@ impl Bounds {
             "epochs" | "patience" | "every" => Whole(1, 1_000_000_000),
             "batch-size" => Whole(1, 1_000_000),
             "views" => Whole(1, 1000),
+            "val" | "test" => Number(0.0, 0.9),
+            "folds" => Whole(2, 100),
             // As the transform has it.
             "resize" | "crop" => Whole(1, 16_384),
             // TOML knows no greater whole number.

@@ -242,15 +242,16 @@ impl Classifier {
         self.measure(Some(data.as_ref()))
     }
 
-    /// Measures the classifier on the images that its run was validated by; a run that was judged by cross-validation is
-    /// measured by what was predicted there.
+    /// Measures the classifier on the images that its run set aside, for testing or else for validation; a run that was
+    /// judged by cross-validation is measured by what was predicted there.
     ///
     /// # Errors
     /// A model without its run folder, or images that are no longer where they were.
     pub fn evaluate_own(&self) -> Result<Evaluation, Error> {
         if let Some(folded) = self.set_aside.as_ref().and_then(SetAside::folded) {
-            let (scored, notice) = folded.scored(self.classes())?;
-            return scored.measure(self, vec![notice]);
+            let outputs = self.graph().output_shape().elements();
+            let scored = folded.scored(self.classes(), self.loss(), outputs)?;
+            return scored.measure(self, vec![folded.notice()]);
         }
         self.measure(None)
     }

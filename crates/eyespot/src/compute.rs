@@ -32,6 +32,11 @@ impl Compute {
         self.device.as_deref().unwrap_or(&self.cpu)
     }
 
+    /// The device that was chosen, to compute elsewhere with it.
+    pub fn shared(&self) -> Option<Arc<dyn Device>> {
+        self.device.clone()
+    }
+
     /// How many threads read images.
     pub fn threads(&self) -> usize {
         self.cpu.threads()

@@ -40,8 +40,8 @@ pub(crate) fn trained(classes: &[String], metrics: Option<&Metrics>) -> Option<S
 pub(crate) fn best_of(candidates: u64, which: &str) -> Option<String> {
     (candidates > 1).then(|| {
         format!(
-            "best of {candidates} epochs on {which}, so the figures are a little too good; images in a folder test, beside \
-             train and val, give unbiased ones: eyespot evaluate RUN DATA"
+            "best of {candidates} epochs on {which}, so the figures are a little too good; images that --test SHARE sets \
+             aside (or in a folder test, beside train and val) give unbiased ones"
         )
     })
 }
@@ -55,7 +55,7 @@ impl Trained {
     /// That the epoch was chosen on the images that [`Trained::validation`] is about, which makes its figures a little too
     /// good; `None` where nothing was chosen on them.
     pub fn optimism(&self) -> Option<String> {
-        self.validation.as_ref()?;
+        self.validation.as_ref().filter(|_| !self.cross_validated)?;
         best_of(candidates(self.epochs, self.options.fine_tune), "these images")
     }
 }

@@ -72,7 +72,7 @@ impl Classifier {
             (None, data) => data.unwrap_or(Path::new("")),
         };
         let options = SplitOptions {
-            validation: 0.0,
+            divide: false,
             classes: Some(self.classes.names().to_vec()),
             aliases: self.classes.aliases(),
             ..SplitOptions::default()

@@ -143,6 +143,17 @@ pub enum Cache {
 pub struct TrainingOptions {
     /// The photos.
     pub data: Option<PathBuf>,
+    /// Share of the photos set aside for validation where the data has no part for it; default 0.2, and none where a head is
+    /// solved or with `folds`.
+    pub val: Option<f64>,
+    /// Share of the photos set aside for testing, on which the finished model is measured once; default none.
+    pub test: Option<f64>,
+    /// Cross-validation: each photo is predicted by a model that learned from the other folds, and the model itself learns from
+    /// all photos. Default 5 where a head is solved, else none.
+    pub folds: Option<u64>,
+    /// A regular expression that finds in a photo's path the group it belongs to; see
+    /// [`eyespot_data::SplitOptions::group_by`].
+    pub group_by: Option<String>,
     /// A network of the zoo.
     pub model: Option<String>,
     /// Traditional features that are learned on in place of pictures: `hog`, `color`, `pixels`, several joined by `+`.
@@ -275,8 +286,12 @@ impl TrainingOptions {
     }
 
     /// The names of all settings, as in TOML and on the command line.
-    pub const KEYS: [&'static str; 42] = [
+    pub const KEYS: [&'static str; 46] = [
         "data",
+        "val",
+        "test",
+        "folds",
+        "group-by",
         "model",
         "features",
         "weights",

@@ -1,37 +1,41 @@
-//! The images a run was validated by.
+//! The images that a run set aside, and what it said of them.
 
 use crate::evaluation::Scored;
 use crate::judged::{best_of, candidates};
-use crate::training::run_folder::{FOLD, PROBABILITY_OF};
+use crate::training::run_folder::{FOLD, PROBABILITY_OF, TEST, VALIDATION};
 use crate::{Error, TrainingOptions};
 use eyespot_data::{Dataset, Sample};
 use eyespot_system::printable_path;
+use eyespot_train::Loss;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-/// The validation images of a run.
+/// The images that a run set aside: for testing, else for validation.
 #[derive(Debug, Clone)]
 pub(crate) struct SetAside {
     data: PathBuf,
     /// Below the data's folder, as the data set lists them; empty after a cross-validation.
     names: HashSet<PathBuf>,
-    folded: Option<Folded>,
+    folded: Option<Predictions>,
     /// How many models the run chose from by them.
     candidates: u64,
 }
 
-/// What a run's cross-validation predicted.
+/// A `predictions.csv`: what a run said of images that it hadn't learned from.
 #[derive(Debug, Clone)]
-pub(crate) struct Folded {
+pub(crate) struct Predictions {
     file: PathBuf,
     classes: Vec<String>,
-    rows: Vec<FoldedRow>,
+    rows: Vec<Row>,
+    /// Whether a cross-validation wrote it.
+    folded: bool,
 }
 
 #[derive(Debug, Clone)]
-struct FoldedRow {
+struct Row {
     path: PathBuf,
     label: String,
+    /// Of each class; empty in files from before they were written.
     probabilities: Vec<f32>,
 }
 
@@ -40,33 +44,35 @@ fn probability(text: &str) -> Option<f32> {
     text.parse().ok().filter(|p| (0.0..=1.0).contains(p))
 }
 
-impl Folded {
-    /// From a `predictions.csv` with its header; `None` where a row is damaged.
-    fn read(file: PathBuf, header: &csv::StringRecord, rows: Vec<csv::StringRecord>) -> Option<Self> {
-        let classes: Vec<String> = header
-            .iter()
-            .filter_map(|column| column.strip_prefix(PROBABILITY_OF))
-            .map(str::to_owned)
-            .collect();
-        let first = header.iter().position(|column| column.starts_with(PROBABILITY_OF))?;
-        let row = |row: csv::StringRecord| {
-            let probabilities: Option<Vec<f32>> =
-                (first..first + classes.len()).map(|column| probability(row.get(column)?)).collect();
-            Some(FoldedRow {
-                path: row.get(0)?.into(),
-                label: row.get(1)?.to_owned(),
-                probabilities: probabilities?,
-            })
+impl Predictions {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// A file that isn't there or is damaged.
+    pub fn open(file: &Path) -> Result<Self, Error> {
+        let damaged = || Error::file(file, "these are no predictions of a run, or damaged ones");
+        let mut table =
+            csv::Reader::from_reader(eyespot_system::open(file).map_err(|e| Error::file(file, e))?);
+        let header = table.headers().map_err(|_| damaged())?.clone();
+        let probabilities: Vec<usize> =
+            (0..header.len()).filter(|&column| header[column].starts_with(PROBABILITY_OF)).collect();
+        let classes = probabilities.iter().map(|&c| header[c][PROBABILITY_OF.len()..].to_owned()).collect();
+        let row = |row: Result<csv::StringRecord, csv::Error>| {
+            let row = row.ok()?;
+            let each = probabilities.iter().map(|&column| probability(row.get(column)?));
+            let (path, label) = (row.get(0)?.into(), row.get(1)?.to_owned());
+            Some(Row { path, label, probabilities: each.collect::<Option<_>>()? })
         };
-        let rows: Vec<FoldedRow> = rows.into_iter().map(row).collect::<Option<_>>()?;
-        Some(Self { file, classes, rows })
+        let rows = table.into_records().map(row).collect::<Option<_>>().ok_or_else(damaged)?;
+        let folded = header.iter().any(|column| column == FOLD);
+        Ok(Self { file: file.into(), classes, rows, folded })
     }
 
-    /// The predictions as scores, and what they are.
+    /// The predictions as scores that give their probabilities back under the loss of the network that has so many outputs.
     ///
     /// # Errors
     /// Classes that aren't the model's.
-    pub fn scored(&self, classes: &[String]) -> Result<(Scored, String), Error> {
+    pub fn scored(&self, classes: &[String], loss: &Loss, outputs: usize) -> Result<Scored, Error> {
         let other =
             || Error::file(&self.file, "these aren't the predictions of this model: its classes are others");
         if self.classes != classes {
@@ -77,14 +83,25 @@ impl Folded {
             let label = classes.iter().position(|class| *class == row.label).ok_or_else(other)?;
             scored.labels.push(label as u32);
             scored.paths.push(row.path.clone());
-            // Softmax gives the probabilities back.
-            scored.scores.extend(row.probabilities.iter().map(|p| p.max(f32::MIN_POSITIVE).ln()));
+            let at_least = |p: f32| p.max(f32::MIN_POSITIVE);
+            let score = |p: f32| match loss {
+                Loss::CrossEntropy { .. } => at_least(p).ln(),
+                Loss::BceWithLogits => (at_least(p) / at_least(1.0 - p)).ln(),
+                Loss::Mse | Loss::Bce => p,
+            };
+            // One output stands for the second of two classes.
+            let first = if outputs == 1 { 1 } else { 0 };
+            scored.scores.extend(row.probabilities.iter().skip(first).map(|p| score(*p)));
         }
-        let notice = format!(
-            "cross-validation: each of {} images was predicted by a head that had not seen it",
+        Ok(scored)
+    }
+
+    /// What these predictions are.
+    pub fn notice(&self) -> String {
+        format!(
+            "cross-validation: each of {} images was predicted by a model that had not seen it",
             self.rows.len()
-        );
-        Ok((scored, notice))
+        )
     }
 }
 
@@ -93,23 +110,22 @@ impl SetAside {
     pub fn read(model: &Path, epochs: u64) -> Option<Self> {
         let text = eyespot_system::read_text(&model.with_file_name("config.toml")).ok()?;
         let options = TrainingOptions::from_toml(&text).ok()?;
-        let candidates = candidates(epochs, options.fine_tune);
         let data = options.data?;
-        let file = model.with_file_name("predictions.csv");
-        let mut rows = csv::Reader::from_reader(eyespot_system::open(&file).ok()?);
-        let header = rows.headers().ok()?.clone();
-        if header.iter().any(|column| column == FOLD) {
-            let rows = rows.into_records().collect::<Result<_, _>>().ok()?;
-            let folded = Some(Folded::read(file, &header, rows)?);
-            return Some(Self { data, names: HashSet::new(), folded, candidates });
+        let read = |name: &str| Predictions::open(&model.with_file_name(name)).ok();
+        let (predictions, candidates) = match read(TEST) {
+            // Nothing was chosen by these.
+            Some(predictions) => (predictions, 1),
+            None => (read(VALIDATION)?, candidates(epochs, options.fine_tune)),
+        };
+        if predictions.folded {
+            return Some(Self { data, names: HashSet::new(), folded: Some(predictions), candidates });
         }
-        let name = |row: csv::StringRecord| Some(below(&data, Path::new(row.get(0)?)));
-        let names: HashSet<PathBuf> = rows.records().filter_map(|row| name(row.ok()?)).collect();
+        let names: HashSet<PathBuf> = predictions.rows.iter().map(|row| below(&data, &row.path)).collect();
         (!names.is_empty()).then_some(Self { data, names, folded: None, candidates })
     }
 
     /// What the run's cross-validation predicted, where it had one.
-    pub fn folded(&self) -> Option<&Folded> {
+    pub fn folded(&self) -> Option<&Predictions> {
         self.folded.as_ref()
     }
 
@@ -122,13 +138,13 @@ impl SetAside {
             return Ok(&self.data);
         }
         Err(Error::Usage(format!(
-            "the run was validated by images of {}, which isn't there (seen from this folder); put the labelled images \
+            "the run set images of {} aside, which isn't there (seen from this folder); put the labelled images \
              behind the run",
             printable_path(&self.data)
         )))
     }
 
-    /// The validation images of the data the run was made from, however it was divided.
+    /// The images set aside of the data the run was made from, however it was divided.
     ///
     /// # Errors
     /// If none of them is left.
@@ -139,13 +155,13 @@ impl SetAside {
         match left {
             0 => Err(Error::file(
                 &self.data,
-                format!("none of the {all} images that the run was validated by is there any more"),
+                format!("none of the {all} images that the run set aside is there any more"),
             )),
             _ => {
                 let gone =
                     if left < all { format!("; {} others are gone", all - left) } else { String::new() };
                 notices.push(format!(
-                    "measured on {left} images that the run was validated by, of {}{gone}",
+                    "measured on {left} images that the run set aside, of {}{gone}",
                     printable_path(&self.data)
                 ));
                 Ok(samples)

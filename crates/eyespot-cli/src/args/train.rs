@@ -10,13 +10,30 @@ use std::path::PathBuf;
 #[derive(Debug, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct TrainArgs {
-    /// The photos: DATA/CLASS/*, DATA/{train,val,test}/CLASS/*, a CSV (path,label[,split]) or MNIST's IDX files
+    /// The photos: DATA/CLASS/*, DATA/{train,val,test}/CLASS/*, a CSV (path,label[,split][,group]) or MNIST's IDX files
     #[arg(value_name = "DATA", required_unless_present_any = ["config", "resume"])]
     pub data: Option<PathBuf>,
     /// Read these settings from a TOML file, also another run's config.toml: a key per flag, flags win
     #[arg(long, value_name = "FILE")]
     #[serde(skip)]
     pub config: Option<PathBuf>,
+
+    /// Share of the photos set aside for validation, chosen by their content [default: 0.2; none where a head is solved, which
+    /// is cross-validated]
+    #[arg(long, value_name = "SHARE", value_parser = number::<f64>("val"), help_heading = "Judging")]
+    pub val: Option<f64>,
+    /// Share of the photos set aside for testing: nothing is chosen by them, and the finished model is measured on them once
+    /// [default: none]
+    #[arg(long, value_name = "SHARE", value_parser = number::<f64>("test"), help_heading = "Judging")]
+    pub test: Option<f64>,
+    /// Cross-validate: a model for each of so many folds is trained on the others and names the photos of its own; the model
+    /// itself learns from all photos [default: 5 where a head is solved]
+    #[arg(long, value_name = "K", value_parser = whole::<u64>("folds"), help_heading = "Judging")]
+    pub folds: Option<u64>,
+    /// Photos of one group stay on one side of every split: what this regular expression finds in their paths, or what stands
+    /// in its first parentheses, such as '(plant[0-9]+)_'. A CSV says it in a column `group`
+    #[arg(long, value_name = "REGEX", help_heading = "Judging")]
+    pub group_by: Option<String>,
 
     /// A network of the zoo [default: the one the weights are named after, else small_cnn]
     #[arg(long, value_name = "NAME", help_heading = "Network")]

@@ -1,4 +1,4 @@
-//! A table of pictures: `path,label[,split]`.
+//! A table of pictures: `path,label[,split][,group]`.
 
 use super::part::Part;
 use super::{Found, Layout, Listing};
@@ -57,7 +57,7 @@ pub(crate) fn parse(path: &Path, table: &[u8]) -> Result<Listing, DataError> {
         }
         return Err(error(1, reason));
     };
-    let split_column = column("split");
+    let (split_column, group_column) = (column("split"), column("group"));
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut classes = BTreeSet::new();
     let mut found = Vec::new();
@@ -87,7 +87,8 @@ pub(crate) fn parse(path: &Path, table: &[u8]) -> Result<Listing, DataError> {
         if !file.exists() {
             missing.add(line, picture);
         }
-        found.push(Found { path: file, class: class.into(), part, memory: None });
+        let group = group_column.map(field).filter(|group| !group.is_empty()).map(Into::into);
+        found.push(Found { path: file, class: class.into(), part, memory: None, group });
     }
     if found.is_empty() {
         return Err(error(2, "there are no pictures below the line with the column names".into()));

@@ -54,7 +54,13 @@ pub(super) fn list(root: &Path, known: &dyn Fn(&str) -> bool) -> Result<Listing,
         classes.insert(class.to_string());
         files.others.iter().for_each(|file| passed_over.add(file));
         let found = files.pictures.into_iter();
-        listing.found.extend(found.map(|path| Found { path, class: class.into(), part, memory: None }));
+        listing.found.extend(found.map(|path| Found {
+            path,
+            class: class.into(),
+            part,
+            memory: None,
+            group: None,
+        }));
     };
     if layout::divided(root, &parts, &trees)? {
         for (part, tree) in parts {

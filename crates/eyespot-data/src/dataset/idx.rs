@@ -83,6 +83,7 @@ pub(super) fn list(root: &Path) -> Result<Option<Listing>, DataError> {
                 class: label.to_string(),
                 part: Some(part),
                 memory: Some((images.clone(), number)),
+                group: None,
             });
         }
     }

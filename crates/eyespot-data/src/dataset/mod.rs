@@ -8,6 +8,7 @@ mod layout;
 mod part;
 mod split;
 mod tree;
+mod units;
 
 use crate::{DataError, Limits, Sample};
 pub use duplicates::Duplicate;
@@ -20,11 +21,20 @@ use std::path::{Path, PathBuf};
 /// How pictures are labelled and divided.
 #[derive(Debug, Clone)]
 pub struct SplitOptions {
-    /// Decides which pictures become validation pictures where the data doesn't say.
+    /// Decides which images are set aside where the data doesn't say.
     pub seed: u64,
-    /// Share of each class set aside for validation where the data has no validation part: 0 (none) to below 1.
-    /// Default 0.2. Rounded to whole pictures, at least one of each class that has two.
+    /// Share of the images set aside for validation where the data has no validation part: 0 (none) to below 1.
+    /// Default 0.2. Met on average, with at least one of each class that has two; see [`Dataset::open`].
     pub validation: f64,
+    /// Share of the images set aside for testing where the data has no test part, before others are for validation: 0 (none,
+    /// the default) to below 1.
+    pub test: f64,
+    /// A regular expression that finds in an image's path (below the data's folder, with `/`) the group it belongs to: what
+    /// stands in its first parentheses, or all of the match. Images of a group stay on one side of a split.
+    pub group_by: Option<String>,
+    /// Whether images are to be divided, now or by [`Dataset::folds`]; then those that belong together are looked for, by
+    /// group and by look. Default true. Where it is false nothing is set aside.
+    pub divide: bool,
     /// The classes of a model, in its order. Labels are matched by name; without it the names found are sorted.
     pub classes: Option<Vec<String>>,
     /// Further names of the model's classes: folder name and index into `classes`.
@@ -33,7 +43,15 @@ pub struct SplitOptions {
 
 impl Default for SplitOptions {
     fn default() -> Self {
-        SplitOptions { seed: 0, validation: 0.2, classes: None, aliases: Vec::new() }
+        SplitOptions {
+            seed: 0,
+            validation: 0.2,
+            test: 0.0,
+            group_by: None,
+            divide: true,
+            classes: None,
+            aliases: Vec::new(),
+        }
     }
 }
 
@@ -44,7 +62,7 @@ pub enum Layout {
     SplitFolders,
     /// `root/CLASS/…`
     ClassFolders,
-    /// A CSV with `path,label[,split]`.
+    /// A CSV with `path,label[,split][,group]`.
     Csv,
     /// MNIST's IDX files.
     Idx,
@@ -74,6 +92,8 @@ pub struct Dataset {
     /// The part of each image whose class isn't among [`SplitOptions::classes`].
     unknown: Vec<Part>,
     divided: bool,
+    /// Whether the data itself has a validation part, and a test part.
+    own_parts: [bool; 2],
 }
 
 /// A picture as found, before classes have numbers.
@@ -83,6 +103,7 @@ struct Found {
     part: Option<Part>,
     /// For pictures in memory.
     memory: Option<(std::sync::Arc<IdxImages>, usize)>,
+    group: Option<std::sync::Arc<str>>,
 }
 
 /// All that a layout yields.
@@ -101,16 +122,29 @@ impl Listing {
 }
 
 impl Dataset {
-    /// Cross-validation: the training images parted into those of fold `index` of `folds`, which become the images to watch
-    /// the training by, and the others. Each class is divided evenly, by the seed; the validation and test images of the data
-    /// set itself are left out.
+    /// Cross-validation: the fold of each training image, 0 to `folds` − 1. Each class is divided evenly, by the images'
+    /// content; those that belong together are in one fold ([`SplitOptions::divide`] finds them).
+    ///
+    /// # Panics
+    /// If `folds` is 0.
+    pub fn folds(&self, folds: usize) -> Vec<usize> {
+        assert!(folds > 0, "no folds");
+        split::folds(&self.train, folds)
+    }
+
+    /// The training images parted into those of fold `index` of `folds`, which become the images to watch the training by, and
+    /// the others; the validation and test images of the data set itself are left out.
     ///
     /// # Panics
     /// Unless `index` is less than `folds`.
-    pub fn fold(&self, index: usize, folds: usize, seed: u64) -> Dataset {
+    pub fn fold(&self, index: usize, folds: usize) -> Dataset {
         assert!(index < folds, "fold {index} of {folds}");
-        let (val, train) = split::fold(&self.train, self.classes.len(), (index, folds), seed);
-        Dataset { train, val, test: Vec::new(), notices: Vec::new(), ..self.clone() }
+        let of = self.folds(folds);
+        let pick = |inside: bool| {
+            let chosen = self.train.iter().zip(&of).filter(|(_, fold)| (**fold == index) == inside);
+            chosen.map(|(sample, _)| sample.clone()).collect()
+        };
+        Dataset { train: pick(false), val: pick(true), test: Vec::new(), notices: Vec::new(), ..self.clone() }
     }
 
     /// Finds the labelled images at a path. Files are listed, not decoded; those of equal size are read once, to find
@@ -118,12 +152,15 @@ impl Dataset {
     ///
     /// - `root/{train,val,test}/CLASS/…`: the splits as given. Their names count in any case and spelling: `training`,
     ///   `train_set`, `trn`; `valid`, `validation`, `dev`; `testing`, `test_set`.
-    /// - `root/CLASS/…`: `validation` of each class is set aside, chosen by `seed`.
-    /// - a CSV file with the columns `path,label` and optionally `split` (train, val or test), or a folder that holds
+    /// - `root/CLASS/…`: the share `validation` is set aside, chosen by the images' content and `seed`.
+    /// - a CSV file with the columns `path,label` and optionally `split` (train, val or test) and `group`; a folder that holds
     ///   nothing but CSVs is not looked into: name the file. Paths are relative to the CSV.
     /// - a folder with MNIST's four IDX files, plain or `.gz`: `train-*` for training, `t10k-*` or `test-*` for testing.
     ///
-    /// Where there is a training part but none for validation, validation pictures are set aside from the training part.
+    /// Where there is a training part but none for validation, validation images are set aside from the training part, each
+    /// by a number drawn from its content and the seed: whatever else there is, an image stays on its side, so images that are
+    /// added move none of the old ones. Images that belong together go together: those of a group, and those that look alike
+    /// (shots of one scene, crops of one photo; up to 50,000 images are compared). `notices` says how many there are.
     ///
     /// A class folder is searched with its sub-folders, in the order of names. Pictures are files that end in one of
     /// the endings of images (.jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp as in torchvision, and .jfif .jpe .jp2 .j2k .jxl .qoi .tga .heic
@@ -137,9 +174,10 @@ impl Dataset {
     /// If there is no data set at the path: the text says what was found and what is expected.
     pub fn open(path: impl AsRef<Path>, options: &SplitOptions) -> Result<Dataset, DataError> {
         let path = path.as_ref();
-        if !(0.0..1.0).contains(&options.validation) {
-            let given = options.validation;
-            return Err(DataError::Setting(format!("validation is {given}; it must be 0 to below 1")));
+        for (name, share) in [("validation", options.validation), ("test", options.test)] {
+            if !(0.0..1.0).contains(&share) {
+                return Err(DataError::Setting(format!("{name} is {share}; it must be 0 to below 1")));
+            }
         }
         let metadata = std::fs::metadata(path).map_err(|source| match source.kind() {
             std::io::ErrorKind::NotFound => DataError::NotFound(path.into()),
@@ -162,6 +200,16 @@ impl Dataset {
             return Err(DataError::IsAFile(path.into()));
         };
         number(path, listing, options)
+    }
+
+    /// Whether the data itself says which images are for validation.
+    pub fn has_validation_part(&self) -> bool {
+        self.own_parts[0]
+    }
+
+    /// Whether the data itself says which images are for testing.
+    pub fn has_test_part(&self) -> bool {
+        self.own_parts[1]
     }
 
     /// The pictures to judge a model by: the test part, else the validation part, of data that is divided on disk;
@@ -237,6 +285,7 @@ fn number(path: &Path, listing: Listing, options: &SplitOptions) -> Result<Datas
         path: path.into(),
         layout,
         divided: found.iter().any(|found| found.part.is_some()),
+        own_parts: [Part::Val, Part::Test].map(|part| found.iter().any(|found| found.part == Some(part))),
         train: Vec::new(),
         val: Vec::new(),
         test: Vec::new(),
@@ -252,7 +301,7 @@ fn number(path: &Path, listing: Listing, options: &SplitOptions) -> Result<Datas
         };
         let sample = match found.memory {
             Some((images, number)) => Sample::in_memory(images, number, label),
-            None => Sample::file(found.path, label),
+            None => Sample { group: found.group, ..Sample::file(found.path, label) },
         };
         match found.part {
             None | Some(Part::Train) => dataset.train.push(sample),
@@ -269,15 +318,26 @@ fn number(path: &Path, listing: Listing, options: &SplitOptions) -> Result<Datas
     }
     dataset.notices = notices;
     duplicates::remove(&mut dataset, &Limits::default());
-    if dataset.val.is_empty() && options.validation > 0.0 {
-        let train = std::mem::take(&mut dataset.train);
-        (dataset.train, dataset.val) =
-            split::stratified(train, classes.len(), options.validation, options.seed);
+    if options.divide {
+        units::find(&mut dataset, options.group_by.as_deref())?;
+        set_aside(&mut dataset, classes.len(), options);
     }
     dataset.classes = classes;
     let notices = class_notices(&dataset, options.classes.is_some());
     dataset.notices.extend(notices);
     Ok(dataset)
+}
+
+/// Takes from the training images what the data has no part for.
+fn set_aside(dataset: &mut Dataset, classes: usize, options: &SplitOptions) {
+    let Dataset { train, val, test, .. } = dataset;
+    for (part, share, purpose) in
+        [(test, options.test, split::Purpose::Test), (val, options.validation, split::Purpose::Validation)]
+    {
+        if part.is_empty() && share > 0.0 {
+            (*train, *part) = split::by_content(std::mem::take(train), classes, share, options.seed, purpose);
+        }
+    }
 }
 
 /// Names classes that some part lacks.

@@ -1,6 +1,8 @@
 //! From a folder of photos to a run folder with a model.
 
+mod cross_validation;
 mod defaults;
+mod divide;
 mod features;
 mod fine_tune;
 mod learned;
@@ -9,13 +11,14 @@ mod network;
 mod pictures;
 pub(crate) mod run_folder;
 mod solve;
+mod tested;
 mod tune;
 
 use crate::compute::Compute;
 use crate::evaluation::unreadable_class;
 use crate::options::{AugmentKind, BatchSize, Cache, Freeze, Head, LearningRate, LossKind, OptimizerKind};
-use crate::{DeviceChoice, Error, Range, TrainingOptions, judged, remarks};
-use eyespot_data::{Dataset, Limits, SplitOptions, Transform};
+use crate::{DeviceChoice, Error, Evaluation, Range, TrainingOptions, judged, remarks};
+use eyespot_data::{Dataset, Limits, Transform};
 use eyespot_formats::ModelFile;
 use eyespot_graph::{Device, Params};
 use eyespot_system::printable;
@@ -23,7 +26,7 @@ use eyespot_train::{EpochRecord, Job, Metrics, RunFolder, Settings, Source};
 use listener::Through;
 pub use listener::{Beginning, Listener, Phase};
 use pictures::Remarks;
-use run_folder::{Earlier, Outputs};
+use run_folder::{Earlier, Outputs, Said};
 pub use solve::Solved;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -49,7 +52,7 @@ pub struct Training {
     options: TrainingOptions,
     earlier: Earlier,
     device: Option<Arc<dyn Device>>,
-    /// Cross-validation: which fold of how many is set aside.
+    /// Cross-validation: which fold of how many is set aside. Training doesn't watch it; the finished model names its images.
     fold: Option<(usize, usize)>,
 }
 
@@ -76,6 +79,11 @@ pub struct Trained {
     pub history: Vec<EpochRecord>,
     /// How the head was solved, where no steps were made.
     pub solved: Option<Solved>,
+    /// Whether `validation` is a cross-validation's: every photo was named by a model that hadn't seen it, and the model itself
+    /// learned from all of them.
+    pub cross_validated: bool,
+    /// How good the finished model is on the photos that [`TrainingOptions::test`] set aside; `None` where there were none.
+    pub test: Option<Evaluation>,
     /// The settings, all resolved.
     pub options: TrainingOptions,
     /// What was tried before, where settings were looked for (`tune`), the best first.
@@ -92,6 +100,26 @@ impl Training {
     /// Trains as these settings say, such as those of a `config.toml`.
     pub fn with_options(options: TrainingOptions) -> Self {
         Self { options, earlier: Earlier::Keep, device: None, fold: None }
+    }
+
+    /// Sets this share of the photos aside for validation; default 0.2, or a cross-validation where a head is solved.
+    pub fn val(mut self, share: f64) -> Self {
+        self.options.val = Some(share);
+        self
+    }
+
+    /// Sets this share of the photos aside for testing: nothing is chosen by them, and the finished model is measured on them
+    /// once ([`Trained::test`]).
+    pub fn test(mut self, share: f64) -> Self {
+        self.options.test = Some(share);
+        self
+    }
+
+    /// Cross-validates with so many folds: each photo is named by a model that hadn't seen it, and the model itself learns from
+    /// all of them.
+    pub fn folds(mut self, folds: u64) -> Self {
+        self.options.folds = Some(folds);
+        self
     }
 
     /// Goes on with the run in [`Training::output`] where it was stopped, to the same model as if it had never
@@ -233,15 +261,11 @@ impl Training {
         self.options.check()?;
         let features = defaults::features(&self.options)?;
         let network = defaults::network(&self.options)?;
-        let seed = self.options.seed.unwrap_or(0);
         let solves = solve::solves(&self.options)?;
-        // A cross-validation judges as well as images set aside, and leaves all of them to learn from.
-        let split = SplitOptions { seed, ..SplitOptions::default() };
-        let split = if solves { SplitOptions { validation: 0.0, ..split } } else { split };
-        let mut dataset = Dataset::open(&data, &split)?;
+        let mut dataset = divide::open(&data, &self.options, solves)?;
         check_classes(&dataset)?;
         if let Some((index, folds)) = self.fold {
-            dataset = dataset.fold(index, folds, seed);
+            dataset = dataset.fold(index, folds);
         }
         let network = match network {
             Some(network) => network,
@@ -276,8 +300,10 @@ impl Training {
         };
         listener.begin(&Beginning::new(&context, folder.clone()));
         if solves {
-            return solved_run(&context, &outputs, listener);
+            let trained = solved_run(&context, &outputs, listener)?;
+            return trained.tested(&dataset, listener);
         }
+        let unseen = cross_validation::unseen(&context, (self.earlier, self.fold), &folder, listener)?;
         let mut start = None;
         let head = match fine_tuning {
             true => Some(fine_tune::head(&context, network, listener)?),
@@ -343,18 +369,20 @@ impl Training {
             .about("the photos", &photos)
             .about("config.toml", &options.decisive().to_toml())
             .about("the frozen layers", &train.key);
+        let watched = validation.as_mut().filter(|_| self.fold.is_none());
         let job = Job {
             settings: &settings,
-            validation: validation.as_mut().map(|v| v.source.as_mut() as &mut dyn Source),
+            validation: watched.map(|v| v.source.as_mut() as &mut dyn Source),
             run: Some(&run),
             start,
             ..job
         };
         let outcome = eyespot_train::train(job, &mut Through(listener))?;
 
-        let validation = match &mut validation {
-            Some(part) => outputs.predictions(&context, &outcome.params, part)?,
-            None => None,
+        let validation = match (&mut validation, &unseen) {
+            (Some(part), _) => outputs.predictions(&context, &outcome.params, part)?,
+            (None, Some(unseen)) => Some(outputs.cross_validation(&context, unseen)?),
+            (None, None) => None,
         };
         let accuracy = validation.as_ref().map(|metrics| metrics.accuracy);
         let validation_images = validation.as_ref().map_or(0, |metrics| metrics.images);
@@ -365,24 +393,28 @@ impl Training {
             "images": dataset.train.len(),
             "validation_images": validation_images,
             "validation_accuracy": accuracy,
+            "cross_validated": unseen.is_some(),
             "settings": settings,
         });
         context.write_model(&outputs, &outcome.params, &transform, training)?;
         context.tell_remarks(listener);
-        Ok(Trained {
+        let trained = Trained {
             folder,
             accuracy,
             validation,
-            classes: dataset.classes,
+            classes: dataset.classes.clone(),
             validation_images,
             best_epoch: outcome.best_epoch,
             epochs: outcome.epochs,
             stopped_early: outcome.stopped_early,
             history: outcome.history,
             solved: None,
+            cross_validated: unseen.is_some(),
+            test: None,
             options,
             trials: Vec::new(),
-        })
+        };
+        trained.tested(&dataset, listener)
     }
 }
 
@@ -400,7 +432,15 @@ fn solved_run(
     let learned = solve::head(context, &mut train, validation.is_none())?;
     let metrics = match (&mut validation, &learned.unseen) {
         (Some(part), _) => outputs.predictions(context, &learned.params, part)?,
-        (None, Some(scores)) => Some(outputs.cross_validation(context, &train, scores, &learned.folds)?),
+        (None, Some(scores)) => {
+            let unseen = Said {
+                paths: train.paths.clone(),
+                labels: train.source.labels().to_vec(),
+                folds: learned.folds.clone(),
+                scores: scores.clone(),
+            };
+            Some(outputs.cross_validation(context, &unseen)?)
+        }
         (None, None) => None,
     };
     let solved = Solved {
@@ -408,8 +448,8 @@ fn solved_run(
         folds: learned.head.choice.folds,
         balance: learned.head.choice.balance,
         training_accuracy: learned.head.accuracy,
-        cross_validated: validation.is_none() && metrics.is_some(),
     };
+    let cross_validated = validation.is_none() && metrics.is_some();
     listener.told(&solved.to_string());
     let accuracy = metrics.as_ref().map(|metrics| metrics.accuracy);
     let validation_images = metrics.as_ref().map_or(0, |metrics| metrics.images);
@@ -418,7 +458,7 @@ fn solved_run(
         "images": dataset.train.len(),
         "validation_images": validation_images,
         "validation_accuracy": accuracy,
-        "cross_validated": solved.cross_validated,
+        "cross_validated": cross_validated,
         "head": learned.head.choice,
     });
     context.write_model(outputs, &learned.params, &transform, training)?;
@@ -434,6 +474,8 @@ fn solved_run(
         stopped_early: false,
         history: Vec::new(),
         solved: Some(solved),
+        cross_validated,
+        test: None,
         options: context.options.clone(),
         trials: Vec::new(),
     })

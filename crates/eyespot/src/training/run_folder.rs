@@ -4,7 +4,7 @@ use super::{Context, Part};
 use crate::{Error, TrainingOptions};
 use eyespot_graph::Params;
 use eyespot_system::{OwnedFolder, printable, printable_path, write_atomically};
-use eyespot_train::{Metrics, RunFolder};
+use eyespot_train::{Loss, Metrics, RunFolder};
 use std::path::{Path, PathBuf};
 
 pub(super) struct Outputs {
@@ -25,9 +25,13 @@ pub(super) enum Earlier {
 }
 
 /// What a run writes, beside the folder's marker and lock.
-const FILES: [&str; 5] = [MODEL, CHECKPOINT, "metrics.jsonl", "predictions.csv", "config.toml"];
+const FILES: [&str; 6] = [MODEL, CHECKPOINT, "metrics.jsonl", VALIDATION, TEST, "config.toml"];
 const MODEL: &str = "model.safetensors";
 const CHECKPOINT: &str = "last.checkpoint";
+/// What is said of images that validated the training.
+pub(crate) const VALIDATION: &str = "predictions.csv";
+/// What the finished model says of the images kept for testing.
+pub(crate) const TEST: &str = "test.csv";
 
 impl Outputs {
     /// Takes the folder and writes the settings down.
@@ -83,74 +87,69 @@ impl Outputs {
         let mut program = run.compute.device().inference(&run.plan.graph, params, batch)?;
         let outputs = run.plan.graph.output_shape().elements();
         let (loss, classes) = (&run.plan.loss, &run.dataset.classes);
-        let mut rows = Vec::new();
-        let (mut all_scores, mut labels) = (Vec::new(), Vec::new());
+        let mut said = Said::default();
+        let paths = &part.paths;
         part.source.batches(0, &samples, batch, &mut |batch| {
-            let scores = program.run(batch.inputs, batch.labels.len())?;
-            all_scores.extend_from_slice(scores);
-            labels.extend_from_slice(batch.labels);
-            for ((scores, &label), &sample) in
-                scores.chunks_exact(outputs).zip(batch.labels).zip(batch.samples)
-            {
-                let prediction = loss.decide(scores);
-                let probability = loss.probabilities(scores)[prediction as usize];
-                rows.push((sample, label, prediction, probability));
-            }
+            said.scores.extend_from_slice(program.run(batch.inputs, batch.labels.len())?);
+            said.labels.extend_from_slice(batch.labels);
+            said.paths.extend(batch.samples.iter().map(|&sample| paths[sample].clone()));
             Ok(())
         })?;
-        let file = self.folder.path().join("predictions.csv");
-        write_atomically(&file, |out| {
-            let mut csv = csv::Writer::from_writer(out);
-            csv.write_record(["path", "label", "prediction", "probability"])?;
-            for (sample, label, prediction, probability) in rows {
-                let path = part.paths[sample].to_string_lossy();
-                let probability = format!("{probability:.6}");
-                let (label, prediction) = (&classes[label as usize], &classes[prediction as usize]);
-                csv.write_record([path.as_ref(), label, prediction, &probability])?;
-            }
-            csv.flush()
-        })
-        .map_err(|e| Error::file(&file, format!("can't be written: {e}")))?;
-        if labels.is_empty() {
+        said.write(&self.folder.path().join(VALIDATION), classes, loss)?;
+        if said.labels.is_empty() {
             return Ok(None);
         }
-        Ok(Some(Metrics::new(loss, &all_scores, outputs, &labels)?))
+        Ok(Some(Metrics::new(loss, &said.scores, outputs, &said.labels)?))
+    }
+
+    /// Writes `predictions.csv` for a cross-validation: what models say of the training photos that they hadn't seen, and the
+    /// fold each was held back in. `evaluate` measures from it later.
+    pub fn cross_validation(&self, run: &Context<'_>, unseen: &Said) -> Result<Metrics, Error> {
+        let loss = &run.plan.loss;
+        unseen.write(&self.folder.path().join(VALIDATION), &run.dataset.classes, loss)?;
+        let outputs = unseen.scores.len() / unseen.labels.len().max(1);
+        Ok(Metrics::new(loss, &unseen.scores, outputs, &unseen.labels)?)
     }
 }
 
-impl Outputs {
-    /// Writes `predictions.csv` for a cross-validation: what heads say of the training photos that they hadn't seen, and the
-    /// fold each was held back in. With the probability of every class, from which `evaluate` measures later.
-    pub fn cross_validation(
-        &self,
-        run: &Context<'_>,
-        part: &Part,
-        scores: &[f32],
-        folds: &[usize],
-    ) -> Result<Metrics, Error> {
-        let (loss, classes, labels) = (&run.plan.loss, &run.dataset.classes, part.source.labels());
-        let file = self.folder.path().join("predictions.csv");
-        write_atomically(&file, |out| {
+/// What a model says of images that it hasn't learned from.
+#[derive(Default)]
+pub(crate) struct Said {
+    pub paths: Vec<PathBuf>,
+    pub labels: Vec<u32>,
+    /// Images × outputs.
+    pub scores: Vec<f32>,
+    /// The fold that each image was held back in, from 0; empty where there were none.
+    pub folds: Vec<usize>,
+}
+
+impl Said {
+    /// Writes it as a table, a row for each image, with the probability of every class.
+    pub fn write(&self, file: &Path, classes: &[String], loss: &Loss) -> Result<(), Error> {
+        let outputs = self.scores.len() / self.labels.len().max(1);
+        write_atomically(file, |out| {
             let mut csv = csv::Writer::from_writer(out);
-            let head = ["path", "label", "prediction", "probability", FOLD].map(str::to_owned);
+            let folded = !self.folds.is_empty();
+            let head = ["path", "label", "prediction", "probability"].map(str::to_owned).into_iter();
             let each = classes.iter().map(|class| format!("{PROBABILITY_OF}{class}"));
-            csv.write_record(head.into_iter().chain(each))?;
-            for (sample, row) in scores.chunks_exact(classes.len()).enumerate() {
-                let prediction = loss.decide(row) as usize;
-                let probabilities = loss.probabilities(row);
+            csv.write_record(head.chain(folded.then(|| FOLD.to_owned())).chain(each))?;
+            for (image, &label) in self.labels.iter().enumerate() {
+                let scores = &self.scores[image * outputs..][..outputs];
+                let prediction = loss.decide(scores) as usize;
+                let probabilities = loss.probabilities(scores);
                 let begin = [
-                    part.paths[sample].to_string_lossy().into_owned(),
-                    classes[labels[sample] as usize].clone(),
+                    self.paths[image].to_string_lossy().into_owned(),
+                    classes[label as usize].clone(),
                     classes[prediction].clone(),
                     format!("{:.6}", probabilities[prediction]),
-                    (folds[sample] + 1).to_string(),
                 ];
-                csv.write_record(begin.into_iter().chain(probabilities.iter().map(|p| format!("{p:e}"))))?;
+                let fold = self.folds.get(image).map(|fold| (fold + 1).to_string());
+                let each = probabilities.iter().map(|p| format!("{p:e}"));
+                csv.write_record(begin.into_iter().chain(fold).chain(each))?;
             }
             csv.flush()
         })
-        .map_err(|e| Error::file(&file, format!("can't be written: {e}")))?;
-        Ok(Metrics::new(loss, scores, classes.len(), labels)?)
+        .map_err(|e| Error::file(file, format!("can't be written: {e}")))
     }
 }
 

@@ -8,8 +8,8 @@ use eyespot_train::{HeadBalance, HeadRows, HeadSettings, SolvedHead, solve_head}
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-/// Folds of the cross-validation.
-pub(super) const FOLDS: usize = 5;
+/// Folds of the cross-validation where nothing else is asked for.
+pub(super) const FOLDS: u64 = 5;
 
 /// How a head was solved.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,9 +22,6 @@ pub struct Solved {
     pub balance: f64,
     /// The share of the training images that the head names rightly.
     pub training_accuracy: f64,
-    /// Whether the validation figures are the cross-validation's: every image was predicted by a head that hadn't seen it,
-    /// and the model's own head learned from all of them.
-    pub cross_validated: bool,
 }
 
 impl std::fmt::Display for Solved {
@@ -131,7 +128,7 @@ pub(super) fn head(context: &Context<'_>, part: &mut Part, unseen: bool) -> Resu
             Ok(())
         })?;
     }
-    let folds = folds(context, &part.paths, &labels[..images.min(labels.len())]);
+    let folds = folds(context, &part.paths);
     let rows = HeadRows::new(inputs, length, labels, classes)?;
     let views = views as usize;
     // All views of an image together count as one image.
@@ -189,26 +186,10 @@ fn mean_scores(scores: &[f32], per_view: usize, classes: usize) -> Vec<f32> {
     mean.into_iter().map(f32::ln).collect()
 }
 
-/// The fold that each image is held back in: of each class the images in the order of their content take the folds in
-/// turn, so that neither names nor places nor a seed decide.
-fn folds(context: &Context<'_>, paths: &[PathBuf], labels: &[u32]) -> Vec<usize> {
-    let samples = context.dataset.train.iter().zip(&context.train_hashes);
-    let hashes: HashMap<&Path, [u8; 32]> =
-        samples.filter_map(|(sample, hash)| Some((sample.path.as_path(), (*hash)?))).collect();
-    let mut order: Vec<usize> = (0..labels.len()).collect();
-    // Images in one file (IDX) have their place in it.
-    let key = |&image: &usize| (labels[image], hashes.get(paths[image].as_path()), image);
-    order.sort_by(|a, b| key(a).cmp(&key(b)));
-    let mut folds = vec![0; labels.len()];
-    let mut next = 0;
-    let mut class = None;
-    for image in order {
-        if class != Some(labels[image]) {
-            class = Some(labels[image]);
-            next = 0;
-        }
-        folds[image] = next % FOLDS;
-        next += 1;
-    }
-    folds
+/// The fold that each image is held back in.
+fn folds(context: &Context<'_>, paths: &[PathBuf]) -> Vec<usize> {
+    let folds = context.options.folds.unwrap_or(FOLDS) as usize;
+    let samples = context.dataset.train.iter().map(|sample| sample.path.as_path());
+    let of: HashMap<&Path, usize> = samples.zip(context.dataset.folds(folds)).collect();
+    paths.iter().map(|path| of.get(path.as_path()).copied().unwrap_or(0)).collect()
 }

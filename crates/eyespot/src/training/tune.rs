@@ -116,13 +116,13 @@ impl Candidate {
         let folder = tempfile::tempdir().map_err(|e| Error::file(&std::env::temp_dir(), e))?;
         let mut once = training.clone();
         once.options = TrainingOptions { output: Some(folder.path().join("run")), ..self.options.clone() };
-        (once.earlier, once.fold) = (run_folder::Earlier::Keep, Some((self.trial.folds, FOLDS)));
+        once.earlier = run_folder::Earlier::Keep;
+        // Judged after the last epoch and not after the best one, whose result is an optimist's.
+        once.fold = Some((self.trial.folds, FOLDS));
         let trained = once.run_once(&mut ())?;
         let seconds = began.elapsed().as_secs_f64();
-        // The last epoch and not the best one, whose result is an optimist's.
-        let last = trained.history.last();
-        let numbers = last.and_then(|last| Some((last.val_accuracy?, last.val_loss?)));
-        let Some((accuracy, loss)) = numbers else {
+        let Some((accuracy, loss)) = trained.validation.map(|metrics| (metrics.accuracy, metrics.loss))
+        else {
             return Err(Error::Usage("there are too few images for a cross-validation".to_owned()));
         };
         let trial = &mut self.trial;
