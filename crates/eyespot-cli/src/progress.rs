@@ -81,9 +81,9 @@ impl Listener for Progress {
         let shown: Vec<String> = b.classes.iter().take(8).map(|class| printable(class)).collect();
         let more = if b.classes.len() > 8 { ", …" } else { "" };
         let test = if test > 0 { format!(", {test} kept for testing") } else { String::new() };
-        let judged = match validation {
-            0 if b.epochs == 0 => "judged by cross-validation".to_owned(),
-            _ => format!("{validation} to validate by"),
+        let judged = match b.cross_validates {
+            true => "judged by cross-validation".to_owned(),
+            false => format!("{validation} to validate by"),
         };
         self.say(&format!("photos   {train} to learn from, {judged}{test}"));
         self.say(&format!("classes  {} ({}{more})", b.classes.len(), shown.join(", ")));

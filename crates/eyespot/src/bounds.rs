@@ -119,6 +119,6 @@ mod tests {
             }
             seen += 1;
         }
-        assert_eq!(seen, 21);
+        assert_eq!(seen, 24);
     }
 }

@@ -1,8 +1,13 @@
 //! `eyespot evaluate`: what is measured, and what is said of it.
 
-use crate::support::{QUICK, eyespot, json_lines, photos, save, trained};
+use crate::support::{QUICK, eyespot, json_lines, photos, save, trained, validated};
 use serde_json::Value;
 use std::path::Path;
+
+/// Images by which `run` was validated.
+fn set_aside(root: &Path) -> usize {
+    validated(&root.join("run"), ["blue", "green", "red"]).iter().sum()
+}
 
 fn report(folder: &Path, args: &str) -> Value {
     json_lines(&eyespot(folder, &format!("{args} --json")).ok()).remove(0)
@@ -30,17 +35,19 @@ fn images_that_trained_the_model_are_left_out_wherever_they_turn_up() {
     new_pictures(&root.join("copies"));
     std::fs::create_dir(root.join("alone")).expect("makes the folder");
     std::fs::copy(root.join("run/model.safetensors"), root.join("alone/m.safetensors")).expect("copies");
+    let (new, known) = (set_aside(root) + 3, 30 - set_aside(root));
     for model in ["run", "alone/m.safetensors"] {
         let answer = eyespot(root, &format!("evaluate {model} copies --json"));
-        assert!(answer.err.contains("24 are left out because the model learned from them"), "{}", answer.err);
+        let said = format!("{known} are left out because the model learned from them");
+        assert!(answer.err.contains(&said), "{}", answer.err);
         let report = json_lines(&answer.ok()).remove(0);
-        assert_eq!((&report["images"], &report["left_out"]["trained_on"]), (&9.into(), &24.into()));
+        assert_eq!((&report["images"], &report["left_out"]["trained_on"]), (&new.into(), &known.into()));
         let all = self::report(root, &format!("evaluate {model} copies --include-training"));
         assert_eq!((&all["images"], &all["left_out"]["trained_on"]), (&33.into(), &0.into()));
         let robust = self::report(root, &format!("evaluate {model} copies --robustness"));
         assert_eq!(
             (&robust["models"][0]["images"], &robust["models"][0]["left_out"]["trained_on"]),
-            (&9.into(), &24.into())
+            (&new.into(), &known.into())
         );
     }
     // With nothing else to measure it says so.
@@ -60,7 +67,10 @@ fn images_that_trained_the_model_are_left_out_wherever_they_turn_up() {
         }
     }
     let said = eyespot(root, "evaluate run copies").fails(1);
-    assert!(said.contains("learned from all 24 images") && said.contains("--include-training"), "{said}");
+    assert!(
+        said.contains(&format!("learned from all {known} images")) && said.contains("--include-training"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -68,9 +78,10 @@ fn frozen_features_remember_their_images_too() {
     let folder = photos(6);
     let flags = "--model cifar_resnet20 --freeze backbone --epochs 2";
     eyespot(folder.path(), &format!("train photos --output run {flags}")).ok();
+    let new = set_aside(folder.path());
     std::fs::rename(folder.path().join("photos"), folder.path().join("renamed")).expect("renames");
     let report = report(folder.path(), "evaluate run/model.safetensors renamed");
-    assert_eq!((&report["images"], &report["left_out"]["trained_on"]), (&3.into(), &15.into()));
+    assert_eq!((&report["images"], &report["left_out"]["trained_on"]), (&new.into(), &(18 - new).into()));
 }
 
 #[test]
@@ -85,7 +96,10 @@ fn a_model_trained_on_remembers_the_images_of_the_first_run_too() {
     }
     eyespot(root, "train others --weights run --output second --epochs 1").ok();
     let report = report(root, "evaluate second/model.safetensors photos");
-    assert_eq!((&report["images"], &report["left_out"]["trained_on"]), (&6.into(), &24.into()));
+    assert_eq!(
+        (&report["images"], &report["left_out"]["trained_on"]),
+        (&set_aside(root).into(), &(30 - set_aside(root)).into())
+    );
 }
 
 #[test]
@@ -105,24 +119,29 @@ fn a_class_without_a_readable_image_stops_either_measurement() {
 fn a_run_alone_is_measured_on_its_own_validation_images() {
     let folder = trained(10);
     let root = folder.path();
+    let images = set_aside(root);
     // Later ones don't count.
     new_pictures(&root.join("photos"));
     let answer = eyespot(root, "evaluate run --json");
     assert!(
-        answer.err.contains("measured on 6 images that the run was validated by, of photos"),
+        answer.err.contains(&format!("measured on {images} images that the run set aside, of photos")),
         "{}",
         answer.err
     );
     let own = json_lines(&answer.ok()).remove(0);
-    assert_eq!(own["images"], 6);
+    assert_eq!(own["images"], images);
     let csv = std::fs::read_to_string(root.join("run/predictions.csv")).expect("reads");
     let rows: Vec<Vec<&str>> = csv.lines().skip(1).map(|line| line.split(',').collect()).collect();
     let right = rows.iter().filter(|row| row[1] == row[2]).count();
-    assert_eq!(own["accuracy"].as_f64().expect("a number"), right as f64 / 6.0);
+    assert_eq!(own["accuracy"].as_f64().expect("a number"), right as f64 / images as f64);
 
     std::fs::remove_file(root.join(rows[0][0])).expect("removes");
     let answer = eyespot(root, "evaluate run");
-    assert!(answer.err.contains("on 5 images") && answer.err.contains("1 others are gone"), "{}", answer.err);
+    assert!(
+        answer.err.contains(&format!("on {} images", images - 1)) && answer.err.contains("1 others are gone"),
+        "{}",
+        answer.err
+    );
     std::fs::rename(root.join("photos"), root.join("elsewhere")).expect("renames");
     let said = eyespot(root, "evaluate run").fails(2);
     assert!(said.contains("images of photos, which isn't there"), "{said}");
@@ -139,14 +158,20 @@ fn accuracy_stands_beside_balanced_accuracy_and_the_largest_class() {
         std::fs::remove_file(root.join(format!("photos/green/{n}.png"))).expect("removes");
     }
     let trained = eyespot(root, &format!("train photos --output run --epochs 3 {QUICK}"));
-    assert!(trained.err.contains("the smallest, green, 4"), "{}", trained.err);
+    let counts = validated(&root.join("run"), ["blue", "green", "red"]);
+    let images: usize = counts.iter().sum();
+    let largest = *counts.iter().max().expect("three counts");
+    let largest_share = 100.0 * largest as f64 / images as f64;
+    assert!(trained.err.contains(&format!("the smallest, green, {}", 5 - counts[1])), "{}", trained.err);
     assert!(trained.err.contains("--balance weights"), "{}", trained.err);
     let out = trained.ok();
     assert!(out.contains("\nbalanced accuracy ") && out.contains(" (95 % interval: "), "{out}");
     let first = out.lines().next().expect("a line");
-    assert!(first.contains(" of 9 photos; 95 % interval: "), "{out}");
-    // Of four, one and four validation photos.
-    assert!(out.contains("\nlargest class 44.4 % accuracy by always naming blue"), "{out}");
+    assert!(first.contains(&format!(" of {images} photos; 95 % interval: ")), "{out}");
+    assert!(
+        out.contains(&format!("\nlargest class {largest_share:.1} % accuracy by always naming ")),
+        "{out}"
+    );
 
     let report = report(root, "evaluate run");
     let recall = |class: usize| report["classes"][class]["recall"].as_f64().expect("a number");
@@ -154,16 +179,20 @@ fn accuracy_stands_beside_balanced_accuracy_and_the_largest_class() {
     assert!((balanced - (recall(0) + recall(1) + recall(2)) / 3.0).abs() < 1e-12, "{report}");
     let end = |end: usize| report["balanced_accuracy_interval"][end].as_f64().expect("a number");
     assert!(end(0) < balanced && balanced <= end(1), "{report}");
-    let right = (report["accuracy"].as_f64().expect("a number") * 9.0).round() as usize;
-    assert_eq!(report["accuracy_interval"], serde_json::json!(eyespot::wilson_interval(right, 9)));
-    assert_eq!(report["largest_class_accuracy"].as_f64(), Some(4.0 / 9.0));
+    let right = (report["accuracy"].as_f64().expect("a number") * images as f64).round() as usize;
+    assert_eq!(report["accuracy_interval"], serde_json::json!(eyespot::wilson_interval(right, images)));
+    assert_eq!(report["largest_class_accuracy"].as_f64(), Some(largest as f64 / images as f64));
     assert!(report.get("top5_accuracy").is_none(), "of three classes the top five are all");
     let text = eyespot(root, "evaluate run").ok();
     assert!(
-        text.starts_with("accuracy  ") && text.contains(&format!(" ({right} of 9; 95 % interval: ")),
+        text.starts_with("accuracy  ") && text.contains(&format!(" ({right} of {images}; 95 % interval: ")),
         "{text}"
     );
-    assert!(text.contains("\nbalanced accuracy  ") && text.contains("\nlargest class      44.4 %"), "{text}");
+    assert!(
+        text.contains("\nbalanced accuracy  ")
+            && text.contains(&format!("\nlargest class      {largest_share:.1} %")),
+        "{text}"
+    );
 }
 
 #[test]
@@ -174,14 +203,18 @@ fn few_images_and_a_choice_among_epochs_are_told() {
         std::fs::remove_file(root.join(format!("photos/green/{n}.png"))).expect("removes");
     }
     let chosen = "best of 3 epochs on these images, so the figures are a little too good";
-    let few = "fewer than 10 images to judge by: green (4), blue (6), red (6); their figures are uncertain";
     let trained = eyespot(root, &format!("train photos --output run --epochs 3 {QUICK}"));
-    assert!(trained.err.contains(few), "{}", trained.err);
+    let counts = validated(&root.join("run"), ["blue", "green", "red"]);
+    let names = ["blue", "green", "red"].into_iter().zip(counts);
+    let few: Vec<String> = names.filter(|(_, n)| *n < 10).map(|(name, n)| format!("{name} ({n})")).collect();
+    assert!(!few.is_empty() && trained.err.contains("fewer than 10 images to judge by: "), "{}", trained.err);
+    let told = |err: &str| few.iter().all(|class| err.contains(class.as_str()));
+    assert!(told(&trained.err), "{}", trained.err);
     assert!(trained.out.contains(chosen), "{}", trained.out);
     trained.ok();
     for data in ["", "photos"] {
         let answer = eyespot(root, &format!("evaluate run {data}"));
-        assert!(answer.err.contains(few) && answer.err.contains(chosen), "{data}: {}", answer.err);
+        assert!(told(&answer.err) && answer.err.contains(chosen), "{data}: {}", answer.err);
         answer.ok();
     }
     // One epoch is no choice, and ten images are enough.
@@ -268,8 +301,8 @@ fn a_class_none_of_whose_images_can_be_read_stops_it() {
     }
     for flags in [QUICK, "--model cifar_resnet20 --freeze backbone", "--features color"] {
         let said = eyespot(root, &format!("train photos --output other --epochs 2 {flags}")).fails(1);
-        assert!(said.contains("none of the 5 images of green can be read: photos/green/"), "{flags}: {said}");
-        assert!(said.contains("2 more") && said.contains("leave the class out"), "{flags}: {said}");
+        assert!(said.contains(" images of green can be read: photos/green/"), "{flags}: {said}");
+        assert!(said.contains("leave the class out"), "{flags}: {said}");
         assert!(!root.join("other/model.safetensors").exists());
         std::fs::remove_dir_all(root.join("other")).expect("removes");
     }

@@ -1,6 +1,6 @@
 //! Traditional features in place of pictures.
 
-use crate::support::{eyespot, json_lines, photos};
+use crate::support::{eyespot, json_lines, photos, validated};
 use std::path::Path;
 
 fn read(folder: &Path, file: &str) -> Vec<u8> {
@@ -26,16 +26,18 @@ fn colours_are_told_apart_by_their_histograms() {
     let root = folder.path();
     let first = eyespot(root, "train photos --features color --lr 0.02 --epochs 20 --output run");
     assert!(first.err.contains("features color, 192 numbers a photo"), "{}", first.err);
-    assert!(first.err.contains("computing features of 24 training photos"), "{}", first.err);
+    let validated: usize = validated(&root.join("run"), ["blue", "green", "red"]).iter().sum();
+    let computed = format!("computing features of {} training photos", 30 - validated);
+    assert!(first.err.contains(&computed), "{}", first.err);
     first.ok();
     let report = &json_lines(&eyespot(root, "evaluate run photos --json").ok())[0];
-    assert_eq!((&report["images"], &report["accuracy"]), (&6.into(), &1.0.into()), "{report}");
+    assert_eq!((&report["images"], &report["accuracy"]), (&validated.into(), &1.0.into()), "{report}");
 
     // Training standardises features from the cache; prediction computes them anew with what the model file says.
     let rows = String::from_utf8(read(root, "run/predictions.csv")).expect("is text");
     for row in rows.lines().skip(1) {
-        let [path, _, prediction, probability] = row.split(',').collect::<Vec<_>>()[..] else {
-            panic!("not four columns: {row}")
+        let [path, _, prediction, probability, ..] = row.split(',').collect::<Vec<_>>()[..] else {
+            panic!("too few columns: {row}")
         };
         let named = &json_lines(&eyespot(root, &format!("predict run {path} --format json")).ok())[0];
         assert_eq!(named["prediction"], prediction, "{path}");

@@ -4,6 +4,7 @@ mod compare;
 mod config;
 mod deep;
 mod devices;
+mod divide;
 mod embed;
 mod evaluate;
 mod features;

@@ -10,7 +10,16 @@ fn is_sound(key: &str, value: &str) -> bool {
     match value {
         "0" => matches!(
             key,
-            "seed" | "threads" | "momentum" | "weight-decay" | "warmup" | "label-smoothing" | "ema" | "mean"
+            "seed"
+                | "threads"
+                | "val"
+                | "test"
+                | "momentum"
+                | "weight-decay"
+                | "warmup"
+                | "label-smoothing"
+                | "ema"
+                | "mean"
         ),
         "4000000000" | "9223372036854775807" => key == "seed",
         _ => false,

@@ -86,6 +86,14 @@ pub fn trained(each: usize) -> tempfile::TempDir {
     folder
 }
 
+/// How many images of each of these classes a run was validated by: which ones follows from their content, and the counts vary
+/// as a binomial distribution does.
+pub fn validated<const N: usize>(run: &Path, classes: [&str; N]) -> [usize; N] {
+    let csv = std::fs::read_to_string(run.join("predictions.csv")).expect("reads");
+    let labels: Vec<&str> = csv.lines().skip(1).filter_map(|line| line.split(',').nth(1)).collect();
+    classes.map(|class| labels.iter().filter(|label| **label == class).count())
+}
+
 /// The real data, or `None` after saying that a test is skipped.
 pub fn real_data(test: &str) -> Option<PathBuf> {
     let named = std::env::var_os("EYESPOT_TEST_DATA").map(PathBuf::from);

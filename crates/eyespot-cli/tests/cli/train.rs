@@ -1,6 +1,6 @@
 //! Training, evaluating, stopping and going on.
 
-use crate::support::{QUICK, command, eyespot, json_lines, photos, save, trained};
+use crate::support::{QUICK, command, eyespot, json_lines, photos, save, trained, validated as validated_of};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -15,25 +15,30 @@ fn a_trained_run_has_its_files_and_knows_the_colours() {
     let metrics = json_lines(&std::fs::read_to_string(run.join("metrics.jsonl")).expect("reads"));
     assert_eq!(metrics.len(), 6);
     let predictions = std::fs::read_to_string(run.join("predictions.csv")).expect("reads");
-    assert_eq!(predictions.lines().next(), Some("path,label,prediction,probability"));
-    // A fifth of ten pictures in each of three classes.
-    assert_eq!(predictions.lines().count(), 1 + 6);
+    assert_eq!(
+        predictions.lines().next(),
+        Some("path,label,prediction,probability,probability of blue,probability of green,probability of red")
+    );
+    let validated = predictions.lines().count() - 1;
+    assert!((3..=15).contains(&validated), "{validated}");
 
     // Only photos that it didn't learn from are measured, also where one came later.
     save(&folder.path().join("photos/red/later.png"), 0, 99);
     let answer = eyespot(folder.path(), "evaluate run photos --json");
-    assert!(answer.err.contains("measured on 7 images; 24 are left out"), "{}", answer.err);
+    let said = format!("measured on {} images; {} are left out", validated + 1, 30 - validated);
+    assert!(answer.err.contains(&said), "{}", answer.err);
     let report = &json_lines(&answer.ok())[0];
-    assert_eq!(report["images"], 7);
+    assert_eq!(report["images"], validated + 1);
     // A renamed folder changes nothing.
     std::fs::rename(folder.path().join("photos"), folder.path().join("others")).expect("renames");
     std::fs::create_dir(folder.path().join("photos")).expect("makes the folder");
     let report = eyespot(folder.path(), "evaluate run others --json").ok();
     let report = &json_lines(&report)[0];
-    assert_eq!(report["images"], 7);
+    assert_eq!(report["images"], validated + 1);
     assert!(report["accuracy"].as_f64().expect("a number") > 0.9, "{report}");
     assert_eq!(report["classes"][0]["name"], "blue");
-    assert_eq!(report["classes"][2]["support"], 3);
+    let [red] = validated_of(&run, ["red"]);
+    assert_eq!(report["classes"][2]["support"], red + 1);
     assert_eq!(report["confusion"].as_array().map(Vec::len), Some(3));
     for key in ["balanced_accuracy", "loss", "auc", "mistakes", "unreadable"] {
         assert!(report.get(key).is_some(), "{key} is missing");

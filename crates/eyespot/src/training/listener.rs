@@ -23,6 +23,8 @@ pub struct Beginning {
     pub classes: Vec<String>,
     /// Training photos, validation photos, and photos of a test part, which training leaves alone.
     pub images: [usize; 3],
+    /// Whether the photos judge by cross-validation, in place of validation photos.
+    pub cross_validates: bool,
     /// Passes over the photos.
     pub epochs: u64,
     /// How many threads compute.
@@ -42,6 +44,8 @@ impl Beginning {
             pretrained: run.options.weights.is_some(),
             classes: run.dataset.classes.clone(),
             images: [run.dataset.train.len(), run.dataset.val.len(), run.dataset.test.len()],
+            cross_validates: run.dataset.val.is_empty()
+                && (run.options.folds.is_some() || run.options.epochs.is_none()),
             epochs: run.options.epochs.unwrap_or(0),
             threads: run.compute.threads(),
         }
