@@ -138,7 +138,7 @@ impl SetAside {
             return Ok(&self.data);
         }
         Err(Error::Usage(format!(
-            "the run set images of {} aside, which isn't there (seen from this folder); put the labelled images \
+            "the run set aside images of {}, which isn't there (seen from this folder); put the labelled images \
              behind the run",
             printable_path(&self.data)
         )))
