@@ -92,6 +92,16 @@ impl<'b> Opened<'b> {
         }
     }
 
+    /// The mean brightness of each 8 × 8 pixels, upright, where a JPEG opened to be scaled has it cheaply; damaged data give what
+    /// can be read.
+    pub fn means(&self) -> Option<image::GrayImage> {
+        let Opened::Jpeg { bytes, info, .. } = self else { return None };
+        let means = guarded("JPEG", || jpeg::means(bytes)).ok()??;
+        let mut means = image::DynamicImage::ImageLuma8(means);
+        means.apply_orientation(info.orientation);
+        Some(means.into_luma8())
+    }
+
     /// A picture that is in memory anyway.
     pub fn memory(picture: RgbImage) -> Opened<'b> {
         Opened::Picture { decoded: Decoded::sound(picture), _reserved: None }

@@ -10,6 +10,7 @@ mod color;
 mod header;
 mod huffman;
 mod idct;
+mod means;
 mod picture;
 mod scan;
 mod strips;
@@ -20,6 +21,7 @@ use eyespot_kernels::vectorised;
 use header::{END, Frame, Header, Quantiser, START_OF_SCAN};
 use idct::{Block, BlockRow};
 use image::metadata::Orientation;
+pub(crate) use means::means;
 use picture::Picture;
 
 /// The samples of one channel: all of them, or the last few rows.
