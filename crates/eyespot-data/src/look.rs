@@ -5,6 +5,7 @@ use crate::resize::Scratch;
 use crate::strips::Strips;
 use crate::{DecodeOptions, Fit, Limits, Sample, Transform};
 use eyespot_system::Budget;
+use std::sync::LazyLock;
 
 /// Side of the grey image that is looked at.
 const SIDE: usize = 64;
@@ -85,19 +86,19 @@ fn hash(grey: &[f32], width: usize, share: f32) -> Bits {
     let across = project(width, share);
     let mut rows = Vec::with_capacity(grey.len() / width);
     for row in grey.chunks_exact(width) {
-        rows.push(
-            across
-                .each_ref()
-                .map(|weights| row.iter().zip(weights).map(|(sample, weight)| sample * weight).sum::<f32>()),
-        );
+        let mut of_row = [0.0; FREQUENCIES];
+        for (sample, weights) in row.iter().zip(&across) {
+            add(&mut of_row, *sample, weights);
+        }
+        rows.push(of_row);
     }
-    let down = project(rows.len(), share);
-    let mut frequencies = Vec::with_capacity(FREQUENCIES * FREQUENCIES);
-    for weights in &down {
-        for x in 0..FREQUENCIES {
-            frequencies.push(rows.iter().zip(weights).map(|(row, weight)| row[x] * weight).sum::<f32>());
+    let mut frequencies = [[0.0; FREQUENCIES]; FREQUENCIES];
+    for (row, weights) in rows.iter().zip(project(rows.len(), share)) {
+        for (sums, weight) in frequencies.iter_mut().zip(weights) {
+            add(sums, weight, row);
         }
     }
+    let frequencies = frequencies.as_flattened();
     let mut sorted = frequencies[1..].to_vec();
     let (_, &mut median, _) =
         sorted.select_nth_unstable_by(FREQUENCIES * FREQUENCIES / 2 - 1, f32::total_cmp);
@@ -108,21 +109,29 @@ fn hash(grey: &[f32], width: usize, share: f32) -> Bits {
     bits
 }
 
+/// `sums += factor · numbers`.
+fn add(sums: &mut [f32; FREQUENCIES], factor: f32, numbers: &[f32; FREQUENCIES]) {
+    sums.iter_mut().zip(numbers).for_each(|(sum, number)| *sum += factor * number);
+}
+
+/// `cos(π/n · (i + ½) · k)` for each of n samples i and each frequency k.
+static COSINES: LazyLock<[[f32; FREQUENCIES]; SMALL]> = LazyLock::new(|| {
+    let angle = |i: usize, k: usize| std::f32::consts::PI / SMALL as f32 * (i as f32 + 0.5) * k as f32;
+    std::array::from_fn(|i| std::array::from_fn(|k| angle(i, k).cos()))
+});
+
 /// The weight of each of `count` samples in each frequency, along one axis: the crop, scaled to [`SMALL`] samples by their
 /// mean, under the cosine transform (DCT-II) `Σ x[i] cos(π/n · (i + ½) · k)`.
-fn project(count: usize, share: f32) -> [Vec<f32>; FREQUENCIES] {
-    let mut weights = [(); FREQUENCIES].map(|()| vec![0.0; count]);
+fn project(count: usize, share: f32) -> Vec<[f32; FREQUENCIES]> {
+    let mut weights = vec![[0.0; FREQUENCIES]; count];
     let width = share * count as f32 / SMALL as f32;
     let start = (1.0 - share) * count as f32 / 2.0;
-    for i in 0..SMALL {
+    for (i, cosines) in COSINES.iter().enumerate() {
         let (from, to) = (start + i as f32 * width, start + (i + 1) as f32 * width);
-        let angle = std::f32::consts::PI / SMALL as f32 * (i as f32 + 0.5);
-        let cosines: [f32; FREQUENCIES] = std::array::from_fn(|k| (angle * k as f32).cos());
-        for sample in from as usize..count.min(to.ceil() as usize) {
+        let end = count.min(to.ceil() as usize);
+        for (sample, weights) in weights.iter_mut().enumerate().take(end).skip(from as usize) {
             let covered = (to.min(sample as f32 + 1.0) - from.max(sample as f32)).max(0.0) / width;
-            for (weights, cosine) in weights.iter_mut().zip(cosines) {
-                weights[sample] += covered * cosine;
-            }
+            add(weights, covered, cosines);
         }
     }
     weights
